@@ -1,0 +1,33 @@
+// One pool of threads per process, shared by every caller: main thread, worker threads, async runs.
+#pragma once
+
+#include <cstdint>
+
+namespace int8 {
+
+// Threads that parallel_for uses, the calling one included. The default is what the process may use: CPU affinity,
+// bounded by the cgroup v1/v2 quota rounded up; 1 where neither can be read.
+int num_threads();
+// 1 to 256. Takes effect at the next parallel_for.
+void set_num_threads(int n);
+int default_num_threads();
+
+// A non-owning reference to a callable (int64_t begin, int64_t end): no allocation, no std::function.
+class RangeFn {
+ public:
+  template <class F>
+  RangeFn(F& f)  // NOLINT(google-explicit-constructor): a parameter type
+      : object_(&f), call_([](void* o, int64_t b, int64_t e) { (*static_cast<F*>(o))(b, e); }) {}
+  void operator()(int64_t begin, int64_t end) const { call_(object_, begin, end); }
+
+ private:
+  void* object_;
+  void (*call_)(void*, int64_t, int64_t);
+};
+
+// Calls fn on disjoint ranges that cover [0, count), each a multiple of `grain` long but the last, on up to
+// num_threads() threads; returns when all are done. The calling thread works too. May be called from several threads at
+// once; called from inside a task, it runs on the calling thread alone. Results must not depend on the split.
+void parallel_for(int64_t count, int64_t grain, RangeFn fn);
+
+}  // namespace int8
