@@ -8,8 +8,8 @@
 
 namespace int8 {
 
-// Best last. A name means exactly the features that core/cpu.cc lists for it, and is one string everywhere: file suffix,
-// CMake list, INT8_ISA, backend.isa, test titles.
+// Best last. A name means exactly the features that core/cpu.cc lists for it, and is one string everywhere: file
+// suffix, CMake list, INT8_ISA, backend.isa, test titles.
 enum class Isa : uint8_t { kPortable, kAvx512Vnni };
 
 std::string_view isa_name(Isa isa);

@@ -25,8 +25,8 @@ std::shared_ptr<const PackedFloat> pack_float(const FloatWeights& weights) noexc
 PackedFacts facts(const PackedFloat& packed);
 
 // Channels-last in and out, as qconv. Padding is +0.0 and takes part in the sum. The sum is clamped to [lo, hi].
-Status fconv(const PackedFloat& op, std::span<const float> x, std::span<float> y, const ConvGeometry& geometry, float lo,
-             float hi);
+Status fconv(const PackedFloat& op, std::span<const float> x, std::span<float> y, const ConvGeometry& geometry,
+             float lo, float hi);
 Status flinear(const PackedFloat& op, std::span<const float> x, std::span<float> y, int64_t rows, float lo, float hi);
 
 }  // namespace int8

@@ -1,0 +1,200 @@
+// The pool: callers publish jobs that live on their own stacks; workers join a job, take ranges of it from an atomic
+// counter, and leave. A caller works on its own job first and then waits only for workers that have joined, so it never
+// depends on a worker being awake, and any number of callers can share the workers.
+//
+// Lifetime. Workers are detached and all shared state is leaked on purpose: process exit, with workers idle or busy,
+// has nothing to join and nothing to destroy. A forked child starts with a new, empty pool.
+#include "int8/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <new>
+
+#include "core/process.h"
+
+#ifdef INT8_ARCH_X64
+#include <immintrin.h>
+#endif
+
+namespace int8 {
+namespace {
+
+constexpr int kMaxThreads = 256;
+// Ranges per thread: enough that a slow thread does not hold up the others, few enough that the counter stays cold.
+constexpr int64_t kRangesPerThread = 4;
+// How long a worker looks for the next job, and a caller for its last worker, before it sleeps. A network's layers
+// follow each other within microseconds; waking a sleeper costs about 50.
+constexpr std::chrono::microseconds kSpin{30};
+
+struct Job {
+  int64_t count;
+  int64_t step;  // elements per range
+  RangeFn fn;
+  int helpers;                   // workers that may still join; guarded by the pool's mutex
+  std::atomic<int64_t> next{0};  // first element that nobody has taken
+  std::atomic<int> joined{0};    // workers inside; after the last decrement the worker does not touch the job
+  Job* previous = nullptr;       // list of open jobs; guarded by the pool's mutex
+  Job* following = nullptr;
+};
+
+struct Pool {
+  std::mutex mutex;
+  std::condition_variable work;      // a job was opened
+  std::condition_variable finished;  // some job's last worker left
+  Job* first = nullptr;
+  int workers = 0;
+  int sleeping = 0;
+  std::atomic<uint64_t> opened{0};  // jobs so far: what spinning workers watch
+};
+
+std::atomic<Pool*> g_pool{nullptr};
+std::atomic<int> g_threads{0};  // 0: not set, the default holds
+// Inside a task: a nested parallel_for runs inline.
+thread_local bool t_in_task = false;
+
+void forget_pool() {
+  g_pool.store(nullptr, std::memory_order_relaxed);
+}
+
+// Null if memory ran out.
+Pool* pool() {
+  Pool* p = g_pool.load(std::memory_order_acquire);
+  if (p != nullptr) return p;
+  static const bool fork_handled = call_after_fork(forget_pool);
+  (void)fork_handled;
+  Pool* fresh = new (std::nothrow) Pool;
+  if (fresh == nullptr || g_pool.compare_exchange_strong(p, fresh, std::memory_order_acq_rel)) return fresh;
+  delete fresh;
+  return p;
+}
+
+#ifdef INT8_ARCH_X64
+void pause_cpu() {
+  _mm_pause();
+}
+#else
+void pause_cpu() {}
+#endif
+
+template <class Done>
+void spin_until(Done done) {
+  const auto end = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 16; i++) {
+      if (done()) return;
+      pause_cpu();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+}
+
+void take_ranges(Job& job) {
+  t_in_task = true;
+  while (true) {
+    const int64_t begin = job.next.fetch_add(job.step, std::memory_order_relaxed);
+    if (begin >= job.count) break;
+    job.fn(begin, std::min(begin + job.step, job.count));
+  }
+  t_in_task = false;
+}
+
+Job* joinable(const Pool& p) {
+  for (Job* job = p.first; job != nullptr; job = job->following) {
+    if (job->helpers > 0) return job;
+  }
+  return nullptr;
+}
+
+void worker() {
+  Pool& p = *g_pool.load(std::memory_order_acquire);
+  std::unique_lock lock(p.mutex);
+  while (true) {
+    if (Job* job = joinable(p)) {
+      job->helpers--;
+      job->joined.fetch_add(1, std::memory_order_relaxed);
+      lock.unlock();
+      take_ranges(*job);
+      lock.lock();
+      if (job->joined.fetch_sub(1, std::memory_order_release) == 1) p.finished.notify_all();
+      continue;
+    }
+    const uint64_t seen = p.opened.load(std::memory_order_relaxed);
+    lock.unlock();
+    spin_until([&] { return p.opened.load(std::memory_order_relaxed) != seen; });
+    lock.lock();
+    if (p.opened.load(std::memory_order_relaxed) == seen) {
+      p.sleeping++;
+      p.work.wait(lock, [&] { return joinable(p) != nullptr; });
+      p.sleeping--;
+    }
+  }
+}
+
+// Opens a job to up to job.helpers workers, started as needed.
+void open(Pool& p, Job& job) {
+  std::unique_lock lock(p.mutex);
+  while (p.workers < job.helpers && start_detached_thread(worker)) p.workers++;
+  job.following = p.first;
+  if (p.first != nullptr) p.first->previous = &job;
+  p.first = &job;
+  p.opened.fetch_add(1, std::memory_order_relaxed);
+  const int wake = std::min(job.helpers, p.sleeping);
+  lock.unlock();
+  for (int i = 0; i < wake; i++) p.work.notify_one();
+}
+
+// Takes the job off the list, so that nobody joins any more, and waits for those who have.
+void close(Pool& p, Job& job) {
+  std::unique_lock lock(p.mutex);
+  (job.previous != nullptr ? job.previous->following : p.first) = job.following;
+  if (job.following != nullptr) job.following->previous = job.previous;
+  const auto done = [&] { return job.joined.load(std::memory_order_acquire) == 0; };
+  if (done()) return;
+  lock.unlock();
+  spin_until(done);
+  if (done()) return;
+  lock.lock();
+  p.finished.wait(lock, done);
+}
+
+}  // namespace
+
+int default_num_threads() {
+  static const int n = [] {
+    int cpus = affinity_cpus().value_or(1);
+    if (const std::optional<int> quota = cgroup_quota_cpus()) cpus = std::min(cpus, *quota);
+    return std::clamp(cpus, 1, kMaxThreads);
+  }();
+  return n;
+}
+
+int num_threads() {
+  const int n = g_threads.load(std::memory_order_relaxed);
+  return n > 0 ? n : default_num_threads();
+}
+
+void set_num_threads(int n) {
+  g_threads.store(std::clamp(n, 1, kMaxThreads), std::memory_order_relaxed);
+}
+
+void parallel_for(int64_t count, int64_t grain, RangeFn fn) {
+  if (count <= 0) return;
+  grain = std::max<int64_t>(grain, 1);
+  const int64_t grains = count / grain + (count % grain != 0);
+  const int64_t threads = t_in_task ? 1 : std::min<int64_t>(num_threads(), grains);
+  Pool* p = threads > 1 ? pool() : nullptr;
+  if (p == nullptr) {
+    fn(0, count);
+    return;
+  }
+  const int64_t ranges = threads * kRangesPerThread;
+  const int64_t step = (grains / ranges + (grains % ranges != 0)) * grain;
+  Job job{.count = count, .step = step, .fn = fn, .helpers = static_cast<int>(threads - 1)};
+  open(*p, job);
+  take_ranges(job);
+  close(*p, job);
+}
+
+}  // namespace int8

@@ -1,0 +1,55 @@
+// Builds the C++ tests twice and runs them: all of them under AddressSanitizer and UndefinedBehaviorSanitizer
+// (build-cpp-asan), those whose names hold "thread" under ThreadSanitizer (build-cpp-tsan).
+//
+//   npm run test:cpp                     everything
+//   npm run test:cpp -- thread_pool      only test programs whose name matches the regular expression
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { dirname, join } from 'node:path'
+import os from 'node:os'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const pattern = process.argv[2] ?? ''
+
+function run(command, args, env = {}) {
+  console.log(`> ${[command, ...args].join(' ')}`)
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
+  if (result.error?.code === 'ENOENT') {
+    console.error(`test:cpp needs ${command} (Debian: cmake, ninja-build, g++, libgtest-dev)`)
+    process.exit(1)
+  }
+  return result.status === 0
+}
+
+function build(directory, sanitize) {
+  const configured = run('cmake', [
+    ...['-G', 'Ninja', '-S', '.', '-B', directory],
+    '-DCMAKE_BUILD_TYPE=RelWithDebInfo',
+    // No -DNDEBUG: the kernels' assertions hold here.
+    '-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O2 -g1',
+    `-DINT8_SANITIZE=${sanitize}`,
+    '-DINT8_BUILD_TESTS=ON',
+    '-DINT8_BUILD_ADDON=OFF',
+  ])
+  return configured && run('cmake', ['--build', directory, '--parallel', String(os.availableParallelism())])
+}
+
+function test(directory, regex, env) {
+  const options = ['--test-dir', join(root, directory), '--output-on-failure', '--no-tests=error', '-R', regex]
+  return run('ctest', options, env)
+}
+
+const results = [
+  [
+    'address,undefined',
+    build('build-cpp-asan', 'address,undefined') &&
+      test('build-cpp-asan', pattern || '.', { UBSAN_OPTIONS: 'print_stacktrace=1', ASAN_OPTIONS: 'detect_leaks=1' }),
+  ],
+]
+if (pattern === '' || pattern.includes('thread')) {
+  const regex = pattern || 'thread'
+  const passed = build('build-cpp-tsan', 'thread') && test('build-cpp-tsan', regex, { TSAN_OPTIONS: 'halt_on_error=1' })
+  results.push(['thread', passed])
+}
+for (const [sanitizer, passed] of results) console.log(`test:cpp with ${sanitizer}: ${passed ? 'passed' : 'FAILED'}`)
+process.exit(results.every(([, passed]) => passed) ? 0 : 1)
