@@ -7,6 +7,7 @@ export interface PlainArrays {
   readonly int32: Int32Array
   readonly int64: BigInt64Array
   readonly uint8: Uint8Array
+  readonly int8: Int8Array
   readonly bool: Uint8Array
 }
 /** Storage of each quantized element type. */
@@ -26,6 +27,7 @@ export type QDType8 = 'quint8' | 'qint8'
 /** An array type made by length, as all typed arrays are. */
 export interface ArrayClass<A> {
   new (length: number): A
+  readonly name: string
   readonly BYTES_PER_ELEMENT: number
 }
 
@@ -34,6 +36,7 @@ const plainClasses: { readonly [D in DType]: ArrayClass<PlainArrays[D]> } = {
   int32: Int32Array,
   int64: BigInt64Array,
   uint8: Uint8Array,
+  int8: Int8Array,
   bool: Uint8Array,
 }
 const quantizedClasses: { readonly [D in QDType]: ArrayClass<QuantizedArrays[D]> } = {
@@ -85,4 +88,15 @@ export function checkDType(op: string, dtype: unknown): asserts dtype is DType {
 export function checkQDType<D extends QDType>(op: string, dtype: unknown, allowed: readonly D[]): asserts dtype is D {
   if (!isQDType(dtype) || !(allowed as readonly QDType[]).includes(dtype))
     throw new DTypeError({ op, argument: 'dtype', expected: allowed.join(' or '), received: show(dtype) })
+}
+
+/** Refuses an array that is not of the class that stores the dtype (told by its tag, so that realms do not matter). */
+export function checkArray(op: string, storage: unknown, expected: ArrayClass<unknown>, dtype: string): void {
+  if (Object.prototype.toString.call(storage) !== `[object ${expected.name}]`)
+    throw new DTypeError({
+      op,
+      argument: 'storage',
+      expected: `a ${expected.name} for ${dtype}`,
+      received: show(storage),
+    })
 }

@@ -20,7 +20,12 @@ export function checkShape(op: string, shape: unknown, argument = 'shape'): asse
   if (!Array.isArray(shape))
     throw new ShapeError({ op, argument, expected: 'an array of sizes', received: show(shape) })
   if (shape.length > maxRank)
-    throw new ShapeError({ op, argument, expected: `of rank ${String(maxRank)} at most`, received: `rank ${String(shape.length)}` })
+    throw new ShapeError({
+      op,
+      argument,
+      expected: `of rank ${String(maxRank)} at most`,
+      received: `rank ${String(shape.length)}`,
+    })
   let zero = false
   let size = 1
   for (const [axis, value] of shape.entries()) {
@@ -88,7 +93,8 @@ export function resolveAxis(op: string, axis: unknown, rank: number, argument = 
     throw new ShapeError({
       op,
       argument,
-      expected: rank === 0 ? 'an axis, and a scalar has none' : `a whole number from ${String(-rank)} to ${String(rank - 1)}`,
+      expected:
+        rank === 0 ? 'an axis, and a scalar has none' : `a whole number from ${String(-rank)} to ${String(rank - 1)}`,
       received: show(axis),
     })
   return axis < 0 ? axis + rank : axis
@@ -97,7 +103,12 @@ export function resolveAxis(op: string, axis: unknown, rank: number, argument = 
 /** Refuses a memory format that does not exist or that the rank does not have. */
 export function checkMemoryFormat(op: string, format: unknown, rank: number): asserts format is MemoryFormat {
   if (format !== 'contiguous' && format !== 'channelsLast')
-    throw new ShapeError({ op, argument: 'memoryFormat', expected: "'contiguous' or 'channelsLast'", received: show(format) })
+    throw new ShapeError({
+      op,
+      argument: 'memoryFormat',
+      expected: "'contiguous' or 'channelsLast'",
+      received: show(format),
+    })
   if (format === 'channelsLast' && (rank < 3 || rank > 5))
     throw new ShapeError({
       op,
