@@ -1,0 +1,30 @@
+/** Where the taps of a convolution window lie: shared by the quantized and the float convolution. */
+import type { ConvGeometry } from '../contract'
+
+/**
+ * Calls `visit` for every output position, in the order of channels-last y. `offsets` then holds, for each tap of the
+ * kernel (depth, height, width), the index in x of channel 0 under it, or -1 where the tap lies in padding.
+ */
+export function eachWindow(geometry: ConvGeometry, visit: (offsets: Int32Array, position: number) => void): void {
+  const { batch, inChannels, input, output, kernel, stride, dilation, padding } = geometry
+  const offsets = new Int32Array(kernel[0] * kernel[1] * kernel[2])
+  let position = 0
+  for (let n = 0; n < batch; n++)
+    for (let od = 0; od < output[0]; od++)
+      for (let oh = 0; oh < output[1]; oh++)
+        for (let ow = 0; ow < output[2]; ow++) {
+          let tap = 0
+          for (let kd = 0; kd < kernel[0]; kd++) {
+            const d = od * stride[0] - padding[0] + kd * dilation[0]
+            for (let kh = 0; kh < kernel[1]; kh++) {
+              const h = oh * stride[1] - padding[1] + kh * dilation[1]
+              for (let kw = 0; kw < kernel[2]; kw++) {
+                const w = ow * stride[2] - padding[2] + kw * dilation[2]
+                const inside = d >= 0 && d < input[0] && h >= 0 && h < input[1] && w >= 0 && w < input[2]
+                offsets[tap++] = inside ? (((n * input[0] + d) * input[1] + h) * input[2] + w) * inChannels : -1
+              }
+            }
+          }
+          visit(offsets, position++)
+        }
+}
