@@ -64,14 +64,9 @@ export function sameBytes(a, b) {
   )
 }
 
-/** Bytes that a state dict's weights, biases and quantization parameters take. */
-export function bytesOf(stateDict) {
+/** Bytes of the weight tensors of conv and linear layers: float values, or codes. Scales and biases count in the file. */
+export function weightBytes(stateDict) {
   let bytes = 0
-  for (const value of stateDict.values()) {
-    bytes += value.storage.byteLength
-    if (value.qparams?.kind === 'perChannel')
-      bytes += value.qparams.scales.byteLength + value.qparams.zeroPoints.byteLength
-    else if (value.qparams !== undefined) bytes += 8
-  }
+  for (const [key, value] of stateDict) if (key.endsWith('weight') && value.rank > 1) bytes += value.storage.byteLength
   return bytes
 }

@@ -10,6 +10,7 @@ const rows = [
   ['SQNR of the logits', (m) => `${m.sqnrDb.toFixed(2)} dB`],
   ['weights, float', (m) => kb(m.bytesFloat)],
   ['weights, int8', (m) => `${kb(m.bytesInt8)} (${percent(m.bytesInt8 / m.bytesFloat)})`],
+  ['file with biases, scales and names', (m) => `${kb(m.fileFloat)} -> ${kb(m.fileInt8)}`],
   ['time per image, float', (m) => ms(m.msFloat)],
   ['time per image, int8', (m) => `${ms(m.msInt8)} (${(m.msFloat / m.msInt8).toFixed(1)}x)`],
   ['time per image, int8 in JavaScript', (m) => ms(m.msJs)],

@@ -2,13 +2,13 @@
 //
 //   --json FILE   writes the table as JSON as well
 //   --threads N   threads of the native backend (default 1, so that float and int8 compare core by core)
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import progressBars from 'cli-progress'
-import { backend } from 'int8'
+import { backend, serializeSafetensors, toTensors } from 'int8'
 import { batches, calibrationImages, networks, testImages } from './data.mjs'
 import * as measure from './measure.mjs'
 import { loadFloat, loadInt8, quantize, saveInt8 } from './quantize.mjs'
@@ -77,8 +77,10 @@ async function runNetwork(name, dir) {
     accuracyInt8: measure.accuracy(int8Logits, test.labels),
     sqnrDb: measure.sqnr(floatLogits, int8Logits),
     sameClass: measure.agreement(measure.classOf(floatLogits, test.count), measure.classOf(int8Logits, test.count)),
-    bytesFloat: measure.bytesOf(float.stateDict()),
-    bytesInt8: measure.bytesOf(int8.stateDict()),
+    bytesFloat: measure.weightBytes(float.stateDict()),
+    bytesInt8: measure.weightBytes(int8.stateDict()),
+    fileFloat: serializeSafetensors(toTensors(float.stateDict())).length,
+    fileInt8: statSync(path).size,
     msFloat,
     msInt8,
     msJs: js.ms,
