@@ -1,0 +1,37 @@
+// Times a one-node model in onnxruntime-node by its own profiler, so that only the kernel counts, not the call.
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import ort from 'onnxruntime-node'
+
+/** A session that records the microseconds of each run of its node. */
+export async function createPeer(model, data, dims) {
+  const dir = mkdtempSync(join(tmpdir(), 'int8-bench-'))
+  const session = await ort.InferenceSession.create(model, {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    enableProfiling: true,
+    profileFilePrefix: join(dir, 'profile'),
+  })
+  const feeds = { x: new ort.Tensor('uint8', data, dims) }
+  return {
+    /** One run; its output's codes. */
+    async run() {
+      const { y } = await session.run(feeds)
+      return y.data
+    },
+    /** Ends the session; milliseconds of every run, in order. */
+    async times() {
+      session.endProfiling()
+      await session.release()
+      const [file] = readdirSync(dir)
+      const events = JSON.parse(readFileSync(join(dir, file), 'utf8'))
+      rmSync(dir, { recursive: true })
+      return events
+        .filter(({ cat, name }) => cat === 'Node' && name.endsWith('_kernel_time'))
+        .map(({ dur }) => dur / 1000)
+    },
+  }
+}
