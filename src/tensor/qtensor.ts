@@ -2,7 +2,7 @@
 import { runSync, step, type Steps } from '../backend/steps'
 import { DTypeError, QParamsError, ShapeError, show } from '../errors'
 import { checkArray, checkQDType, codeArrayClass, type DType, type QDType, type QuantizedArrays } from './dtype'
-import { inspectQTensor, qtensorText } from './format'
+import { qtensorText } from './format'
 import { permuteSteps, reformatSteps } from './movement'
 import { checkScale, checkZeroPoint, type PerChannelQParams, type PerTensorQParams, type QParams } from './qparams'
 import { checkMemoryFormat, checkShape, resolveAxis, shapeText, sizeOf, type MemoryFormat, type Shape } from './shape'
@@ -174,7 +174,7 @@ export class QTensor<D extends QDType = QDType> {
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return inspectQTensor(this)
+    return qtensorText(this)
   }
 }
 

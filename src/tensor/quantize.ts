@@ -4,6 +4,7 @@ import { ArgumentError, QParamsError, ShapeError, show } from '../errors'
 import { checkQDType, codeArrayClass, codeRange, type QDType, type QDType8 } from './dtype'
 import { checkChannelParams, QTensor } from './qtensor'
 import { checkScale, checkZeroPoint, type QParams } from './qparams'
+import { rne } from './rounding'
 import { channelSplit } from './split'
 import { checkTensor, type Tensor } from './tensor'
 
@@ -146,15 +147,8 @@ export function chooseQParams(
   const fromMin = qmin - lo / scale
   const fromMax = qmax - hi / scale
   const fromLow = Math.abs(qmin) + Math.abs(lo / scale) < Math.abs(qmax) + Math.abs(hi / scale)
-  const nudged = Math.min(Math.max(roundHalfEven(fromLow ? fromMin : fromMax), qmin), qmax)
+  const nudged = Math.min(Math.max(rne(fromLow ? fromMin : fromMax), qmin), qmax)
   return { scale: Math.fround(scale), zeroPoint: nudged + 0 }
-}
-
-function roundHalfEven(x: number): number {
-  const floor = Math.floor(x)
-  const rest = x - floor
-  if (rest !== 0.5) return Math.round(x)
-  return floor % 2 === 0 ? floor : floor + 1
 }
 
 /** Steps of {@link quantizePerTensorDynamic}. */

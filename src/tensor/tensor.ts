@@ -2,7 +2,7 @@
 import { runSync } from '../backend/steps'
 import { DTypeError, ShapeError, show } from '../errors'
 import { arrayClass, checkArray, checkDType, type DType, type PlainArrays } from './dtype'
-import { inspectTensor, tensorText } from './format'
+import { tensorText } from './format'
 import { permuteSteps, reformatSteps } from './movement'
 import { checkMemoryFormat, checkShape, sameShape, shapeText, sizeOf, type MemoryFormat, type Shape } from './shape'
 import { checkPermutation, resolveReshape } from './views'
@@ -108,7 +108,7 @@ export class Tensor<D extends DType = 'float32'> {
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return inspectTensor(this)
+    return tensorText(this)
   }
 }
 
