@@ -1,0 +1,121 @@
+// Quantized convolution and linear: pack, bind, run.
+#include "int8/qconv.h"
+
+#include <algorithm>
+
+#include "addon.h"
+#include "codes.h"
+#include "geometry.h"
+
+namespace binding {
+namespace {
+
+using int8::BoundQuantized;
+using int8::CodesIn;
+using int8::CodeType;
+using int8::OutputKind;
+using int8::PackedQuantized;
+
+// packQuantized(codes, zeroPoints, [groups, outChannels, kernel, inPerGroup])
+Made<PackedQuantized> pack(Args& args) {
+  Numbers n(args, 2, "weights", 6);
+  int8::QuantizedWeights w;
+  w.groups = n.next("groups", 1, kMaxDim);
+  w.out_channels = n.next("outChannels", 1, kMaxDim);
+  w.kernel = n.dims("kernel", 1);
+  w.in_per_group = n.next("inPerGroup", 1, kMaxDim);
+  if (w.out_channels % w.groups != 0) n.fail("has outChannels that groups does not divide");
+  const CodesIn codes = args.codes(
+      0, "codes", count_of(args, "weights", {w.out_channels, w.kernel.d, w.kernel.h, w.kernel.w, w.in_per_group}));
+  w.codes = codes.bytes;
+  w.type = codes.type;
+  w.zero_points = read_zero_points(args, 1, w.out_channels, range_of(codes.type));
+  auto packed = int8::pack_quantized(w);
+  const size_t bytes = packed == nullptr ? 0 : int8::facts(*packed).bytes;
+  return {std::move(packed), bytes};
+}
+
+// bindQuantized(packed, bias, xType, xZeroPoint, outputKind, multipliers, floatBias, yZeroPoint, lo, hi)
+// xType: 0 quint8, 1 qint8. outputKind: 0 quint8, 1 qint8, 2 int32, 3 float32. multipliers: null for int32. floatBias:
+// null but for float32. yZeroPoint: for codes alone.
+Made<BoundQuantized> bind(Args& args) {
+  auto packed = args.object<PackedQuantized>(0, "packed");
+  const int8::PackedFacts weights = int8::facts(*packed);
+  int8::QuantizedEpilogue e;
+  e.bias = args.in<int32_t>(1, "bias", weights.out_channels);
+  e.x_type = static_cast<CodeType>(args.integer(2, "xType", 0, 1));
+  e.x_zero_point = read_zero_point(args, 3, "xZeroPoint", e.x_type);
+  e.output = static_cast<OutputKind>(args.integer(4, "outputKind", 0, 3));
+  if (e.output != OutputKind::kS32) e.multipliers = args.in<float>(5, "multipliers", weights.out_channels);
+  if (e.output == OutputKind::kF32) {
+    e.float_bias = args.in_or_null<float>(6, "floatBias", weights.out_channels);
+    e.float_lo = args.real(8, "lo");
+    e.float_hi = args.real(9, "hi");
+  } else if (e.output != OutputKind::kS32) {
+    const CodeType y_type = e.output == OutputKind::kU8 ? CodeType::kU8 : CodeType::kS8;
+    e.y_zero_point = read_zero_point(args, 7, "yZeroPoint", y_type);
+    const CodeRange bounds = read_bounds(args, 8, range_of(y_type));
+    e.y_lo = bounds.lo;
+    e.y_hi = bounds.hi;
+  }
+  auto bound = int8::bind_quantized(packed, e);
+  const size_t bytes = bound == nullptr ? 0 : int8::facts(*bound).bytes;
+  return {std::move(bound), bytes - std::min(bytes, weights.bytes)};
+}
+
+CodesIn read_input(Args& args, size_t i, const BoundQuantized& op, int64_t count) {
+  const CodesIn x = args.codes(i, "x", count);
+  if (x.type != int8::input_type(op)) args.fail_type("x", "does not have the type of code that op was bound for");
+  return x;
+}
+
+// y, whose type follows the bound output, as bytes.
+std::span<uint8_t> read_output(Args& args, size_t i, const BoundQuantized& op, int64_t count) {
+  const auto bytes = [](auto y) { return std::span<uint8_t>{reinterpret_cast<uint8_t*>(y.data()), y.size_bytes()}; };
+  switch (int8::output_kind(op)) {
+    case OutputKind::kU8:
+      return args.codes_out(i, "y", count, Overlap::kNone, CodeType::kU8).bytes;
+    case OutputKind::kS8:
+      return args.codes_out(i, "y", count, Overlap::kNone, CodeType::kS8).bytes;
+    case OutputKind::kS32:
+      return bytes(args.out<int32_t>(i, "y", count, Overlap::kNone));
+    case OutputKind::kF32:
+      break;
+  }
+  return bytes(args.out<float>(i, "y", count, Overlap::kNone));
+}
+
+// qconv(op, x, y, geometry)
+auto qconv(Args& args) {
+  auto op = args.object<BoundQuantized>(0, "op");
+  const int8::ConvGeometry g = read_conv(args, 3, int8::facts(*op));
+  const CodesIn x =
+      read_input(args, 1, *op, count_of(args, "geometry", {g.batch, g.input.d, g.input.h, g.input.w, g.in_channels}));
+  const auto y = read_output(args, 2, *op,
+                             count_of(args, "geometry", {g.batch, g.output.d, g.output.h, g.output.w, g.out_channels}));
+  return [=, op = std::move(op)] { return int8::qconv(*op, x.bytes, y, g); };
+}
+
+// qlinear(op, x, y, rows)
+auto qlinear(Args& args) {
+  auto op = args.object<BoundQuantized>(0, "op");
+  const int8::PackedFacts weights = int8::facts(*op);
+  if (weights.groups != 1 || weights.kernel.count() != 1) {
+    args.fail_type("op", "must have one group and a kernel of 1 x 1 x 1");
+  }
+  const int64_t rows = args.integer(3, "rows", 0, kMaxInteger);
+  const CodesIn x = read_input(args, 1, *op, count_of(args, "rows", {rows, weights.in_per_group}));
+  const auto y = read_output(args, 2, *op, count_of(args, "rows", {rows, weights.out_channels}));
+  return [=, op = std::move(op)] { return int8::qlinear(*op, x.bytes, y, rows); };
+}
+
+}  // namespace
+
+void add_qconv(Registry& registry) {
+  registry.maker<pack>("packQuantized");
+  registry.maker<bind>("bindQuantized");
+  registry.kernel<qconv>("qconv", "qconvAsync");
+  registry.kernel<qlinear>("qlinear", "qlinearAsync");
+}
+
+}  // namespace binding

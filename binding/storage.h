@@ -1,0 +1,52 @@
+// Native memory of one call that runs off the event loop: copies of its inputs, and the buffer of its output with a
+// reference to the array that will receive it.
+#pragma once
+
+#include <napi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <vector>
+
+namespace binding {
+
+// 64-byte aligned, not initialised; throws std::bad_alloc.
+struct AlignedDelete {
+  void operator()(uint8_t* p) const { ::operator delete (p, std::align_val_t{64}); }
+};
+using Bytes = std::unique_ptr<uint8_t[], AlignedDelete>;
+inline Bytes allocate(size_t size) {
+  return Bytes(static_cast<uint8_t*>(::operator new (size, std::align_val_t{64})));
+}
+
+// Made, written back and destroyed on the event loop; in between only its memory is touched, by one executor thread.
+class Storage {
+ public:
+  explicit Storage(napi_env env) : env_(env) {}
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  // Reports the memory as gone and drops the reference; needs a live environment.
+  ~Storage();
+
+  const uint8_t* copy(const uint8_t* data, size_t size);
+  // At most one per call. `keep` starts the buffer with what the array holds (a kernel that writes only some elements).
+  uint8_t* output(napi_value array, const char* name, const uint8_t* data, size_t size, bool keep);
+
+  // Copies the output into its array; throws if the array lost its memory or changed its length meanwhile.
+  void write_back(const char* op) const;
+
+ private:
+  uint8_t* take(size_t size);
+
+  napi_env env_;
+  std::vector<Bytes> buffers_;
+  int64_t reported_ = 0;
+  napi_ref array_ = nullptr;
+  const char* name_ = "";
+  const uint8_t* result_ = nullptr;
+  size_t result_size_ = 0;
+};
+
+}  // namespace binding
