@@ -1,0 +1,143 @@
+/** Parity rows of the convolutions and linears (numerics.md 4, 5, 7). */
+import fc from 'fast-check'
+import type { AccumulatorOutput, Backend, BoundQuantized, Dims3, PackedFloat } from '../../src/backend/contract'
+import { row, type Rows } from './case'
+import { channelCounts, convolutions, depths, volume } from './geometry'
+import { codeFills, floatFills, rangeOf, type CodeDType, type CodeFill, type FloatFill, type Source } from './random'
+
+const dtypes = fc.constantFrom<CodeDType>('quint8', 'qint8')
+const codeFill = fc.constantFrom(...codeFills)
+const floatFill = fc.constantFrom(...floatFills, 'small', 'small')
+/** Rows around the tiles of the kernels, and enough of them for every thread. */
+const rowCounts = fc.oneof(fc.nat(14), fc.constantFrom(15, 16, 17, 24, 25, 31, 33, 63, 64, 65, 100))
+
+interface QuantizedDraw {
+  readonly xDType: CodeDType
+  readonly wDType: CodeDType
+  readonly xFill: CodeFill
+  readonly wFill: CodeFill
+  /** Weight zero points: none, one for all, one per channel. */
+  readonly wZeroPoints: 'zero' | 'same' | 'each'
+  readonly output: 'quint8' | 'qint8' | 'int32' | 'float32'
+}
+const quantizedDraws: fc.Arbitrary<QuantizedDraw> = fc.record({
+  xDType: dtypes,
+  wDType: dtypes,
+  xFill: codeFill,
+  wFill: codeFill,
+  wZeroPoints: fc.constantFrom('zero', 'same', 'each'),
+  output: fc.constantFrom('quint8', 'quint8', 'qint8', 'int32', 'float32'),
+})
+
+interface WeightShape {
+  readonly groups: number
+  readonly outChannels: number
+  readonly kernel: Dims3
+  readonly inPerGroup: number
+}
+
+function boundQuantized(drawn: QuantizedDraw, shape: WeightShape, source: Source, backend: Backend): BoundQuantized {
+  const { outChannels } = shape
+  const depth = volume(shape.kernel) * shape.inPerGroup
+  const same = drawn.wZeroPoints === 'zero' ? 0 : source.code(drawn.wDType)
+  const zeroPoints = source
+    .integers(outChannels, ...rangeOf(drawn.wDType))
+    .map((zeroPoint) => (drawn.wZeroPoints === 'each' ? zeroPoint : same))
+  const packed = backend.packQuantized({
+    codes: source.codes(drawn.wDType, outChannels * depth, drawn.wFill),
+    zeroPoints,
+    ...shape,
+  })
+  // What the worst sum leaves free of int32 (numerics.md 4).
+  const room = 2147483647 - 255 * 255 * depth
+  const most = source.pick([0, 1000, 1000 * (depth + 1), room])
+  return backend.bindQuantized(packed, {
+    xDType: drawn.xDType,
+    xZeroPoint: source.code(drawn.xDType),
+    bias: source.integers(outChannels, -Math.min(most, room), Math.min(most, room)),
+    output: outputOf(drawn.output, outChannels, depth, source),
+  })
+}
+
+function outputOf(kind: QuantizedDraw['output'], channels: number, depth: number, source: Source): AccumulatorOutput {
+  if (kind === 'int32') return { kind }
+  // Factors that bring the usual sum into the range of the codes.
+  const usual = -6 - Math.log2(depth + 1) / 2
+  if (kind === 'float32') {
+    const [lo, hi] = source.floatBounds()
+    const scales = source.multipliers(channels, usual - 4, usual + 4)
+    return { kind, scales, bias: source.pick([null, source.floats(channels, 'small')]), lo, hi }
+  }
+  const [lo, hi] = source.bounds(kind)
+  const multipliers = source.multipliers(channels, usual - 4, usual + 4)
+  return { kind: 'codes', dtype: kind, multipliers, zeroPoint: source.code(kind), lo, hi }
+}
+
+function blankOutput(
+  kind: QuantizedDraw['output'],
+  length: number,
+  source: Source,
+): ReturnType<Source['codes']> | Int32Array | Float32Array {
+  if (kind === 'int32') return source.place(Int32Array, length)
+  return kind === 'float32' ? source.place(Float32Array, length) : source.blankCodes(kind, length)
+}
+
+function packedFloat(fill: FloatFill, shape: WeightShape, source: Source, backend: Backend): PackedFloat {
+  const values = source.floats(shape.outChannels * volume(shape.kernel) * shape.inPerGroup, fill)
+  return backend.packFloat({ values, bias: source.pick([null, source.floats(shape.outChannels, fill)]), ...shape })
+}
+
+function linearShape(outChannels: number, inPerGroup: number): WeightShape {
+  return { groups: 1, outChannels, kernel: [1, 1, 1], inPerGroup }
+}
+
+export const convRows: Rows<'qconv' | 'qlinear' | 'fconv' | 'flinear'> = {
+  qconv: row(
+    fc.record({ geometry: convolutions(1_000_000), drawn: quantizedDraws }),
+    ({ geometry, drawn }, source, backend) => {
+      const { batch, groups, inChannels, outChannels, input, output, kernel } = geometry
+      const op = boundQuantized(
+        drawn,
+        { groups, outChannels, kernel, inPerGroup: inChannels / groups },
+        source,
+        backend,
+      )
+      const x = source.codes(drawn.xDType, batch * volume(input) * inChannels, drawn.xFill)
+      return { op, x, y: blankOutput(drawn.output, batch * volume(output) * outChannels, source), geometry }
+    },
+  ),
+  qlinear: row(
+    fc
+      .record({ rows: rowCounts, depth: depths, outChannels: channelCounts, drawn: quantizedDraws })
+      .filter(({ rows, depth, outChannels }) => rows * depth * outChannels <= 3_000_000),
+    ({ rows, depth, outChannels, drawn }, source, backend) => {
+      const op = boundQuantized(drawn, linearShape(outChannels, depth), source, backend)
+      const x = source.codes(drawn.xDType, rows * depth, drawn.xFill)
+      return { op, x, y: blankOutput(drawn.output, rows * outChannels, source), rows }
+    },
+  ),
+  fconv: row(fc.record({ geometry: convolutions(200_000), fill: floatFill }), ({ geometry, fill }, source, backend) => {
+    const { batch, groups, inChannels, outChannels, input, output, kernel } = geometry
+    const op = packedFloat(fill, { groups, outChannels, kernel, inPerGroup: inChannels / groups }, source, backend)
+    const x = source.floats(batch * volume(input) * inChannels, fill)
+    const [lo, hi] = source.floatBounds()
+    return { op, x, y: source.place(Float32Array, batch * volume(output) * outChannels), geometry, lo, hi }
+  }),
+  flinear: row(
+    fc
+      .record({ rows: rowCounts, depth: depths, outChannels: channelCounts, fill: floatFill })
+      .filter(({ rows, depth, outChannels }) => rows * depth * outChannels <= 200_000),
+    ({ rows, depth, outChannels, fill }, source, backend) => {
+      const op = packedFloat(fill, linearShape(outChannels, depth), source, backend)
+      const [lo, hi] = source.floatBounds()
+      return {
+        op,
+        x: source.floats(rows * depth, fill),
+        y: source.place(Float32Array, rows * outChannels),
+        rows,
+        lo,
+        hi,
+      }
+    },
+  ),
+}
