@@ -1,0 +1,221 @@
+/** Shape arithmetic of pools: which input elements each window holds, and what an average divides by. */
+import type { PoolWindows } from '../../backend/contract'
+import { ShapeError, show } from '../../errors'
+import type { Shape } from '../../tensor/shape'
+import { checkBoolean, checkOptions, checkWhole, readPerAxis, type PerAxis } from '../options'
+import {
+  dims3,
+  imageShape,
+  readImage,
+  readPadding,
+  windowCount,
+  type ImageShape,
+  type Padding,
+  type SpatialAxes,
+} from './axes'
+
+/** Options of a max pool. */
+export interface MaxPoolOptions {
+  /** Step of the window. @defaultValue the kernel */
+  readonly stride?: PerAxis
+  /** At most half the kernel; never wins. @defaultValue 0 */
+  readonly padding?: Padding
+  /** Distance between the elements of the window. @defaultValue 1 */
+  readonly dilation?: PerAxis
+  /** Whether a last window may reach beyond the end. @defaultValue false */
+  readonly ceilMode?: boolean
+}
+
+/** Options of an average pool. */
+export interface AvgPoolOptions {
+  /** Step of the window. @defaultValue the kernel */
+  readonly stride?: PerAxis
+  /** At most half the kernel; counts as real zeros. @defaultValue 0 */
+  readonly padding?: Padding
+  /** Whether a last window may reach beyond the end. @defaultValue false */
+  readonly ceilMode?: boolean
+  /** Whether padding counts in the divisor. @defaultValue true */
+  readonly countIncludePad?: boolean
+  /** A divisor for every window. @defaultValue the number of its elements */
+  readonly divisorOverride?: number
+}
+
+/** Size of an adaptive pool's result: one number, or one per axis; null keeps the input's. */
+export type OutputSize = number | readonly (number | null)[]
+
+/** A pool against its input. */
+export interface PoolPlan {
+  readonly image: ImageShape
+  readonly windows: PoolWindows
+  /** Shape of the result, with a batch axis only where the input has one. */
+  readonly shape: Shape
+  /** What the average of each window divides by, one per output position. */
+  readonly divisors: () => Float32Array
+}
+
+/** The windows of one axis. */
+interface AxisWindows {
+  readonly starts: Int32Array
+  readonly counts: Int32Array
+  readonly step: number
+  /** Elements of each window, padding included. */
+  readonly extents: Float64Array
+}
+
+/** Windows of a max pool. */
+export function readMaxPool(
+  op: string,
+  shape: Shape,
+  axes: SpatialAxes,
+  kernel: PerAxis,
+  options: MaxPoolOptions,
+): PoolPlan {
+  checkOptions(op, options, ['stride', 'padding', 'dilation', 'ceilMode'])
+  return readPool(op, shape, axes, kernel, options)
+}
+
+/** Windows and divisors of an average pool. */
+export function readAvgPool(
+  op: string,
+  shape: Shape,
+  axes: SpatialAxes,
+  kernel: PerAxis,
+  options: AvgPoolOptions,
+): PoolPlan {
+  checkOptions(op, options, ['stride', 'padding', 'ceilMode', 'countIncludePad', 'divisorOverride'])
+  return readPool(op, shape, axes, kernel, options)
+}
+
+function readPool(
+  op: string,
+  shape: Shape,
+  axes: SpatialAxes,
+  kernel: PerAxis,
+  options: MaxPoolOptions & AvgPoolOptions,
+): PoolPlan {
+  const { padding = 0, dilation = 1, ceilMode = false, countIncludePad = true, divisorOverride } = options
+  const image = readImage(op, shape, axes, true)
+  const kernels = readPerAxis(op, 'kernel', kernel, axes, 1)
+  const strides = readPerAxis(op, 'options.stride', options.stride ?? kernels, axes, 1)
+  const dilations = readPerAxis(op, 'options.dilation', dilation, axes, 1)
+  const reach = kernels.map((size, axis) => (dilations[axis] ?? 1) * (size - 1))
+  const pads = readPadding(op, 'options.padding', padding, axes, strides.every((step) => step === 1) ? reach : null)
+  checkBoolean(op, 'options.ceilMode', ceilMode)
+  checkBoolean(op, 'options.countIncludePad', countIncludePad)
+  if (divisorOverride !== undefined) checkWhole(op, 'options.divisorOverride', divisorOverride, 1)
+  const windows = image.spatial.map((size, axis): AxisWindows => {
+    const [kernelSize = 1, stride = 1, step = 1] = [kernels[axis], strides[axis], dilations[axis]]
+    const pad = pads[axis] ?? [0, 0]
+    if (Math.max(...pad) * 2 > kernelSize)
+      throw new ShapeError({
+        op,
+        argument: 'options.padding',
+        expected: `at most half the kernel (${String(kernelSize)}) along spatial axis ${String(axis)}`,
+        received: show(pad),
+        hint: 'A window must not lie wholly in padding.',
+      })
+    const count = windowCount(op, axis, { size, kernel: kernelSize, stride, dilation: step, pad }, ceilMode)
+    const starts = new Int32Array(count)
+    const counts = new Int32Array(count)
+    const extents = new Float64Array(count)
+    for (let o = 0; o < count; o++) {
+      const begin = o * stride - pad[0]
+      const first = begin < 0 ? Math.ceil(-begin / step) : 0
+      const last = Math.min(kernelSize - 1, Math.floor((size - 1 - begin) / step))
+      starts[o] = begin + first * step
+      counts[o] = Math.max(0, last - first + 1)
+      extents[o] = Math.min(begin + kernelSize, size + pad[1]) - begin
+    }
+    return { starts, counts, step, extents }
+  })
+  const elements = (axis: number, o: number): number =>
+    (countIncludePad ? windows[axis]?.extents[o] : windows[axis]?.counts[o]) ?? 1
+  return plan(op, image, windows, (axis, o) => elements(axis, o), divisorOverride)
+}
+
+/** Windows of an adaptive pool: output `o` of `n` sees the inputs from `floor(o * size / n)` to `ceil((o + 1) * size / n)`. */
+export function readAdaptivePool(op: string, shape: Shape, axes: SpatialAxes, outputSize: OutputSize): PoolPlan {
+  const image = readImage(op, shape, axes, true)
+  const wanted: readonly unknown[] = Array.isArray(outputSize) ? outputSize : new Array<unknown>(axes).fill(outputSize)
+  if (wanted.length !== axes)
+    throw new ShapeError({
+      op,
+      argument: 'outputSize',
+      expected: `a number or an array of ${String(axes)}`,
+      received: show(outputSize),
+    })
+  const windows = image.spatial.map((size, axis): AxisWindows => {
+    const count = wanted[axis] ?? size
+    checkWhole(op, `outputSize[${String(axis)}]`, count, 0)
+    checkPositions(op, count)
+    const starts = new Int32Array(count)
+    const counts = new Int32Array(count)
+    for (let o = 0; o < count; o++) {
+      const begin = Math.floor((o * size) / count)
+      starts[o] = begin
+      counts[o] = Math.ceil(((o + 1) * size) / count) - begin
+    }
+    return { starts, counts, step: 1, extents: Float64Array.from(counts) }
+  })
+  return plan(op, image, windows, (axis, o) => windows[axis]?.counts[o] ?? 1, undefined)
+}
+
+/** Refuses more windows along one axis than a result could have, before their tables are made. */
+function checkPositions(op: string, count: number): void {
+  if (count > 2 ** 26)
+    throw new ShapeError({
+      op,
+      argument: 'outputSize',
+      expected: 'at most 2^26 along an axis',
+      received: String(count),
+    })
+}
+
+function plan(
+  op: string,
+  image: ImageShape,
+  axes: readonly AxisWindows[],
+  divisor: (axis: number, o: number) => number,
+  override: number | undefined,
+): PoolPlan {
+  const output = axes.map(({ starts }) => starts.length)
+  const shape = imageShape(op, image, image.channels, output)
+  const one: AxisWindows = {
+    starts: Int32Array.of(0),
+    counts: Int32Array.of(1),
+    step: 1,
+    extents: Float64Array.of(1),
+  }
+  const [depth = one, height = one, width = one] = [...new Array<AxisWindows>(3 - axes.length).fill(one), ...axes]
+  const windows: PoolWindows = {
+    batch: image.batch,
+    channels: image.channels,
+    input: dims3(image.spatial, 1),
+    output: dims3(output, 1),
+    starts: [depth.starts, height.starts, width.starts],
+    counts: [depth.counts, height.counts, width.counts],
+    steps: [depth.step, height.step, width.step],
+  }
+  return { image, windows, shape, divisors: () => products(windows.output, axes, divisor, override) }
+}
+
+/** One divisor per output position: the override, or the product of the axes' own, at least 1. */
+function products(
+  [depth, height, width]: PoolWindows['output'],
+  axes: readonly AxisWindows[],
+  divisor: (axis: number, o: number) => number,
+  override: number | undefined,
+): Float32Array {
+  const result = new Float32Array(depth * height * width)
+  if (override !== undefined) return result.fill(override)
+  const missing = 3 - axes.length
+  const along = (axis: number, o: number): number => (axis < missing ? 1 : divisor(axis - missing, o))
+  const columns = Float64Array.from({ length: width }, (_, o) => along(2, o))
+  let at = 0
+  for (let d = 0; d < depth; d++)
+    for (let h = 0; h < height; h++) {
+      const row = along(0, d) * along(1, h)
+      for (const column of columns) result[at++] = Math.max(1, row * column)
+    }
+  return result
+}
