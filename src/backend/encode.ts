@@ -1,0 +1,149 @@
+/**
+ * How a kernel's operands become the addon's arguments: one line per kernel, typed arrays as they are, single numbers
+ * as numbers, geometry and shapes flattened into one Float64Array. `binding/<family>.cc` reads them in this order; a
+ * change of either side raises the ABI number in `native.ts` and `binding/addon.cc`.
+ */
+import type { ConvGeometry, Dims3, KernelName, Kernels, PoolWindows } from './contract'
+
+/** A function of the addon: a kernel's sync form (returns nothing) or async form (returns a promise). */
+export type Call<R> = (...args: readonly unknown[]) => R
+
+/** One per kernel: a kernel that is missing here does not compile. */
+export type Encoders = { readonly [K in KernelName]: <R>(call: Call<R>, operands: Kernels[K]) => R }
+
+const unaryOps: readonly Kernels['funary']['op'][] = ['sigmoid', 'tanh', 'hardswish', 'leakyRelu', 'exp']
+
+/** Arrays that are filled for one call and used again by the next: the addon reads them before it returns. */
+const scratch: Float64Array[] = []
+
+function scratchOf(length: number): Float64Array {
+  return (scratch[length] ??= new Float64Array(length))
+}
+
+function put3(to: Float64Array, at: number, [depth, height, width]: Dims3): void {
+  to[at] = depth
+  to[at + 1] = height
+  to[at + 2] = width
+}
+
+function conv(g: ConvGeometry): Float64Array {
+  const numbers = scratchOf(22)
+  numbers[0] = g.batch
+  numbers[1] = g.groups
+  numbers[2] = g.inChannels
+  numbers[3] = g.outChannels
+  put3(numbers, 4, g.input)
+  put3(numbers, 7, g.output)
+  put3(numbers, 10, g.kernel)
+  put3(numbers, 13, g.stride)
+  put3(numbers, 16, g.dilation)
+  put3(numbers, 19, g.padding)
+  return numbers
+}
+
+function windows(w: PoolWindows): Float64Array {
+  const numbers = scratchOf(11)
+  numbers[0] = w.batch
+  numbers[1] = w.channels
+  put3(numbers, 2, w.input)
+  put3(numbers, 5, w.output)
+  put3(numbers, 8, w.steps)
+  return numbers
+}
+
+/** Three lists of one rank, one after the other. */
+function axes(shape: readonly number[], a: readonly number[], b: readonly number[]): Float64Array {
+  const rank = shape.length
+  const numbers = scratchOf(rank * 3)
+  for (let d = 0; d < rank; d++) {
+    numbers[d] = shape[d] ?? NaN
+    numbers[rank + d] = a[d] ?? NaN
+    numbers[2 * rank + d] = b[d] ?? NaN
+  }
+  return numbers
+}
+
+/** Weights' sizes, for packing: groups, outChannels, kernel, inPerGroup. */
+export function weightSizes(w: {
+  readonly groups: number
+  readonly outChannels: number
+  readonly kernel: Dims3
+  readonly inPerGroup: number
+}): Float64Array {
+  const numbers = scratchOf(6)
+  numbers[0] = w.groups
+  numbers[1] = w.outChannels
+  put3(numbers, 2, w.kernel)
+  numbers[5] = w.inPerGroup
+  return numbers
+}
+
+export const encoders: Encoders = {
+  quantize: (call, { x, y, split, scales, zeroPoints, qmin, qmax, divide }) =>
+    call(x, y, split.outer, split.channels, split.inner, scales, zeroPoints, qmin, qmax, divide),
+  dequantize: (call, { x, y, split, scales, zeroPoints }) =>
+    call(x, y, split.outer, split.channels, split.inner, scales, zeroPoints),
+  requantize: (call, { x, y, xZeroPoint, yZeroPoint, multiplier, lo, hi }) =>
+    call(x, y, xZeroPoint, yZeroPoint, multiplier, lo, hi),
+  qclamp: (call, { x, y, lo, hi }) => call(x, y, lo, hi),
+  lookup: (call, { x, y, table }) => call(x, y, table),
+  qadd: (call, o) =>
+    call(
+      o.a,
+      o.b,
+      o.y,
+      axes(o.broadcast.shape, o.broadcast.aStrides, o.broadcast.bStrides),
+      o.aZeroPoint,
+      o.bZeroPoint,
+      o.yZeroPoint,
+      o.aMultiplier,
+      o.bMultiplier,
+      o.lo,
+      o.hi,
+    ),
+  qmul: (call, o) =>
+    call(
+      o.a,
+      o.b,
+      o.y,
+      axes(o.broadcast.shape, o.broadcast.aStrides, o.broadcast.bStrides),
+      o.aZeroPoint,
+      o.bZeroPoint,
+      o.yZeroPoint,
+      o.multiplier,
+      o.lo,
+      o.hi,
+    ),
+  qconv: (call, { op, x, y, geometry }) => call(op, x, y, conv(geometry)),
+  qlinear: (call, { op, x, y, rows }) => call(op, x, y, rows),
+  qmaxPool: (call, { x, y, windows: w }) => call(x, y, windows(w), ...w.starts, ...w.counts),
+  qavgPool: (call, { x, y, windows: w, xZeroPoint, yZeroPoint, multipliers, lo, hi }) =>
+    call(x, y, windows(w), ...w.starts, ...w.counts, multipliers, xZeroPoint, yZeroPoint, lo, hi),
+  fconv: (call, { op, x, y, geometry, lo, hi }) => call(op, x, y, conv(geometry), lo, hi),
+  flinear: (call, { op, x, y, rows, lo, hi }) => call(op, x, y, rows, lo, hi),
+  fadd: (call, { a, b, y, broadcast: { shape, aStrides, bStrides } }) => call(a, b, y, axes(shape, aStrides, bStrides)),
+  fmul: (call, { a, b, y, broadcast: { shape, aStrides, bStrides } }) => call(a, b, y, axes(shape, aStrides, bStrides)),
+  fclamp: (call, { x, y, lo, hi }) => call(x, y, lo, hi),
+  funary: (call, { x, y, op, alpha }) => call(x, y, unaryOps.indexOf(op), alpha),
+  faffine: (call, { x, y, split, scales, shifts }) =>
+    call(x, y, split.outer, split.channels, split.inner, scales, shifts),
+  fmaxPool: (call, { x, y, windows: w }) => call(x, y, windows(w), ...w.starts, ...w.counts),
+  favgPool: (call, { x, y, windows: w, divisors }) => call(x, y, windows(w), ...w.starts, ...w.counts, divisors),
+  softmax: (call, { x, y, rows, length }) => call(x, y, rows, length),
+  fmean: (call, { x, y, rows, length }) => call(x, y, rows, length),
+  minMax: (call, { x, y }) => call(x, y),
+  stridedCopy: (call, { x, y, shape, xOffset, xStrides, yOffset, yStrides }) =>
+    call(x, y, axes(shape, xStrides, yStrides), xOffset, yOffset),
+  fold: (call, { x, y, batch, channels, blocks, output, kernel, stride, dilation, padding }) => {
+    const numbers = scratchOf(14)
+    numbers[0] = batch
+    numbers[1] = channels
+    numbers.set(blocks, 2)
+    numbers.set(output, 4)
+    numbers.set(kernel, 6)
+    numbers.set(stride, 8)
+    numbers.set(dilation, 10)
+    numbers.set(padding, 12)
+    return call(x, y, numbers)
+  },
+}

@@ -1,0 +1,230 @@
+/**
+ * The native backend: loads the addon and turns the contract's calls into the addon's. Every place where the binary may
+ * lie is tried, every failure kept with its reason.
+ */
+import { BackendError, show } from '../errors'
+import { candidates, platformKey } from './candidates'
+import type {
+  AccumulatorOutput,
+  Backend,
+  BoundQuantized,
+  KernelName,
+  Kernels,
+  PackedFloat,
+  PackedQuantized,
+} from './contract'
+import { encoders, weightSizes, type Call } from './encode'
+
+/** The addon as a backend, with its settings. They hold for the whole process, worker threads included. */
+export interface NativeBackend extends Backend {
+  readonly name: 'native'
+  /** Instruction sets that this CPU can run, best first. */
+  readonly supportedIsas: readonly string[]
+  setIsa(name: string): void
+  /** Threads that one kernel uses. */
+  readonly numThreads: number
+  readonly defaultNumThreads: number
+  setNumThreads(n: number): void
+  /** Gives the native memory of packed weights back now instead of when they are collected. Later use is an error. */
+  dispose(object: PackedQuantized | BoundQuantized | PackedFloat): void
+  /** Whether this is the first environment (main thread, worker) of the process that loaded the addon. */
+  readonly firstInProcess: boolean
+}
+
+/** A place that was tried in vain. */
+export interface LoadFailure {
+  /** From the package's root. */
+  readonly path: string
+  readonly reason: string
+}
+
+/** What came of looking for the addon. */
+export type LoadResult =
+  | { readonly backend: NativeBackend; readonly path: string; readonly failures: readonly LoadFailure[] }
+  | { readonly backend: undefined; readonly path: undefined; readonly failures: readonly LoadFailure[] }
+
+export const maxThreads = 256
+
+/** Raised with every change of a function's arguments, here and in `binding/addon.cc`. */
+const abi = 1
+
+/** Functions of the addon beside the kernels. */
+interface Control {
+  readonly abi: number
+  readonly firstInProcess: boolean
+  readonly supportedIsas: readonly string[]
+  isa(): number
+  setIsa(name: string): void
+  numThreads(): number
+  defaultNumThreads(): number
+  setNumThreads(n: number): void
+  dispose(object: object): void
+  packQuantized(...args: readonly unknown[]): PackedQuantized
+  bindQuantized(...args: readonly unknown[]): BoundQuantized
+  packFloat(...args: readonly unknown[]): PackedFloat
+}
+
+/** The addon's exports: control, and each kernel twice. */
+export type Addon = Control &
+  Readonly<Record<KernelName, Call<void>>> &
+  Readonly<Record<`${KernelName}Async`, Call<Promise<void>>>>
+
+const controlFunctions: readonly (keyof Control)[] = [
+  'isa',
+  'setIsa',
+  'numThreads',
+  'defaultNumThreads',
+  'setNumThreads',
+  'dispose',
+  'packQuantized',
+  'bindQuantized',
+  'packFloat',
+]
+const kernelNames = Object.keys(encoders) as readonly KernelName[]
+
+let found: LoadResult | undefined
+
+/** Looks for the addon; a second call returns what the first found. */
+export function tryNative(): LoadResult {
+  if (found?.backend !== undefined) return found
+  found = look()
+  return found
+}
+
+/** The native backend. Throws a `BackendError` that names each place tried and what was wrong there. */
+export function loadNative(): NativeBackend {
+  const { backend, failures } = tryNative()
+  if (backend !== undefined) return backend
+  throw new BackendError({
+    op: 'int8',
+    message: `the native backend could not be loaded (${describeFailures(failures)})`,
+    hint: fixFor(failures),
+  })
+}
+
+/** Failures in words: `path: reason; path: reason`. */
+export function describeFailures(failures: readonly LoadFailure[]): string {
+  return failures.map(({ path, reason }) => `${path}: ${reason}`).join('; ')
+}
+
+/** What would make the native backend load. */
+export function fixFor(failures: readonly LoadFailure[]): string {
+  return failures.some(({ path }) => path.startsWith('prebuilds/'))
+    ? 'Reinstall the package, or in a clone of it run `npm run compile`.'
+    : `There is no prebuilt binary for ${platformKey()}: in a clone of the package run \`npm run compile\`.`
+}
+
+/** The addon itself, for tests of the binding; throws as `loadNative` does. */
+export function loadAddon(): Addon {
+  loadNative()
+  for (const { load } of candidates()) {
+    try {
+      return checked(load())
+    } catch {
+      // the next place; loadNative has found one that works
+    }
+  }
+  throw new BackendError({ op: 'int8', message: 'the addon is gone' })
+}
+
+function look(): LoadResult {
+  const failures: LoadFailure[] = []
+  for (const { path, load } of candidates()) {
+    try {
+      return { backend: createNativeBackend(checked(load())), path, failures }
+    } catch (error) {
+      failures.push({ path, reason: reasonOf(error) })
+    }
+  }
+  return { backend: undefined, path: undefined, failures }
+}
+
+function reasonOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return String(error)
+  if ('code' in error && error.code === 'MODULE_NOT_FOUND') return 'there is no such file'
+  return 'message' in error ? String(error.message) : show(error)
+}
+
+/** Refuses a binary that was built from other sources. */
+function checked(exports: unknown): Addon {
+  const addon = exports as Partial<Addon>
+  if (addon.abi !== abi) {
+    throw new Error(`it is another version of the addon (ABI ${show(addon.abi)}, wanted ${String(abi)})`)
+  }
+  const names = [...controlFunctions, ...kernelNames, ...kernelNames.map((name) => `${name}Async` as const)]
+  const missing = names.filter((name) => typeof addon[name] !== 'function')
+  if (missing.length > 0) throw new Error(`it is another version of the addon (it lacks ${missing.join(', ')})`)
+  return addon as Addon
+}
+
+function createNativeBackend(addon: Addon): NativeBackend {
+  const { supportedIsas, firstInProcess } = addon
+  return {
+    name: 'native',
+    supportedIsas,
+    firstInProcess,
+    get isa() {
+      return supportedIsas[addon.isa()] ?? 'portable'
+    },
+    setIsa(name) {
+      if (!supportedIsas.includes(name)) throw unknownIsa('setIsa', 'name', supportedIsas, name)
+      addon.setIsa(name)
+    },
+    get numThreads() {
+      return addon.numThreads()
+    },
+    get defaultNumThreads() {
+      return addon.defaultNumThreads()
+    },
+    setNumThreads(n) {
+      checkNumThreads('setNumThreads', 'n', n)
+      addon.setNumThreads(n)
+    },
+    dispose(object) {
+      addon.dispose(object)
+    },
+    packQuantized: (weights) => addon.packQuantized(weights.codes, weights.zeroPoints, weightSizes(weights)),
+    packFloat: (weights) => addon.packFloat(weights.values, weights.bias, weightSizes(weights)),
+    bindQuantized: (packed, { xDType, xZeroPoint, bias, output }) =>
+      addon.bindQuantized(packed, bias, xDType === 'quint8' ? 0 : 1, xZeroPoint, ...outputArguments(output)),
+    run(kernel, operands) {
+      encoders[kernel](addon[kernel], operands)
+    },
+    async runAsync<K extends KernelName>(kernel: K, operands: Kernels[K]) {
+      const caller: { stack?: string } = {}
+      Error.captureStackTrace(caller)
+      const running = encoders[kernel](addon[`${kernel}Async`], operands)
+      try {
+        await running
+      } catch (error) {
+        // Made on the event loop, where the caller is long gone: give it the caller's stack.
+        if (error instanceof Error) error.stack = String(caller.stack).replace(/^.*/, String(error))
+        throw error
+      }
+    },
+  }
+}
+
+/** outputKind, multipliers, floatBias, yZeroPoint, lo, hi. */
+function outputArguments(output: AccumulatorOutput): readonly unknown[] {
+  switch (output.kind) {
+    case 'codes':
+      return [output.dtype === 'quint8' ? 0 : 1, output.multipliers, null, output.zeroPoint, output.lo, output.hi]
+    case 'int32':
+      return [2, null, null, 0, 0, 0]
+    case 'float32':
+      return [3, output.scales, output.bias, 0, output.lo, output.hi]
+  }
+}
+
+/** Throws a `BackendError` unless `n` is a number of threads that can be set. */
+export function checkNumThreads(op: string, argument: string, n: unknown): asserts n is number {
+  if (typeof n === 'number' && Number.isInteger(n) && n >= 1 && n <= maxThreads) return
+  throw new BackendError({ op, argument, expected: `an integer from 1 to ${String(maxThreads)}`, received: show(n) })
+}
+
+/** The error for an instruction set that cannot be had; names those that can. */
+export function unknownIsa(op: string, argument: string, allowed: readonly string[], name: unknown): BackendError {
+  const expected = allowed.map((isa) => `'${isa}'`).join(' or ')
+  return new BackendError({ op, argument, expected, received: show(name), hint: 'These are what this CPU can run.' })
+}
