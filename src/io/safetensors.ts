@@ -14,7 +14,9 @@ import { maxElements, shapeText } from '../tensor/shape'
 import { isTensor, type Tensor } from '../tensor/tensor'
 import { fileBytes, fileDTypes, ownBytes, writtenDTypes } from './elements'
 import { metadataKey, readHeader, type Refuse, type TensorInfo } from './header'
-import { toTensors } from './state-dict'
+import { fromTensors, toTensors } from './state-dict'
+
+export { fromTensors, toTensors }
 
 /** Content of a safetensors file. */
 export interface SafetensorsFile {
