@@ -1,9 +1,10 @@
 /** Observers that look at no data. */
 import { ArgumentError } from '../../errors'
+import { checkOptions } from '../../ops/options'
 import { checkQDType, type QDType } from '../../tensor/dtype'
 import { checkScale, checkZeroPoint, type PerTensorQParams } from '../../tensor/qparams'
 import { Observer } from './observer'
-import { checkObserverOptions, defaultEps, observerOptionNames, resolveSettings, type ObserverOptions } from './settings'
+import { defaultEps, observerOptionNames, resolveSettings, type ObserverOptions } from './settings'
 
 const schemes = ['perTensorAffine', 'perTensorSymmetric'] as const
 
@@ -27,7 +28,7 @@ export class FixedQParamsObserver extends Observer {
 
   constructor(options: FixedQParamsOptions) {
     const op = 'quantization.FixedQParamsObserver'
-    checkObserverOptions(op, options, ['scale', 'zeroPoint', 'dtype'])
+    checkOptions(op, options, ['scale', 'zeroPoint', 'dtype'])
     const { dtype = 'quint8' } = options
     checkQDType(op, dtype, ['quint8', 'qint8', 'qint32'] as const)
     super('FixedQParamsObserver', resolveSettings(op, { dtype, eps: defaultEps }, schemes))
@@ -75,7 +76,7 @@ export class FixedQParamsObserver extends Observer {
 export class PlaceholderObserver extends Observer {
   constructor(options: ObserverOptions = {}) {
     const op = 'quantization.PlaceholderObserver'
-    checkObserverOptions(op, options, observerOptionNames)
+    checkOptions(op, options, observerOptionNames)
     super('PlaceholderObserver', resolveSettings(op, options, schemes))
   }
 

@@ -1,4 +1,5 @@
 /** From a range to a scale and a zero point (numerics.md 3): the only place that knows the formulas. */
+import { rne } from '../../tensor/rounding'
 import type { Settings } from './settings'
 
 const { fround } = Math
@@ -13,12 +14,6 @@ export interface Range {
 export interface ScaleAndZeroPoint {
   readonly scale: number
   readonly zeroPoint: number
-}
-
-/** Halves to even; exact for |x| < 2^51. */
-function rne(x: number): number {
-  const shift = 1.5 * 2 ** 52
-  return x + shift - shift
 }
 
 /**

@@ -1,12 +1,13 @@
 /** Observers of one range for the whole tensor. */
 import { ArgumentError, show } from '../../errors'
+import { checkOptions } from '../../ops/options'
 import type { DType } from '../../tensor/dtype'
 import type { PerTensorQParams } from '../../tensor/qparams'
 import { Tensor } from '../../tensor/tensor'
 import { extentOf } from './extent'
 import { parametersOf, type Range } from './formulas'
 import { Observer, type StateReader } from './observer'
-import { checkObserverOptions, observerOptionNames, resolveSettings, type ObserverOptions } from './settings'
+import { observerOptionNames, resolveSettings, type ObserverOptions } from './settings'
 
 const { fround } = Math
 const schemes = ['perTensorAffine', 'perTensorSymmetric'] as const
@@ -95,7 +96,7 @@ abstract class RangeObserver extends Observer {
 export class MinMaxObserver extends RangeObserver {
   constructor(options: ObserverOptions = {}) {
     const op = 'quantization.MinMaxObserver'
-    checkObserverOptions(op, options, observerOptionNames)
+    checkOptions(op, options, observerOptionNames)
     super('MinMaxObserver', resolveSettings(op, options, schemes))
   }
 
@@ -153,7 +154,7 @@ export class MovingAverageMinMaxObserver extends RangeObserver {
 
   constructor(options: MovingAverageOptions = {}) {
     const op = 'quantization.MovingAverageMinMaxObserver'
-    checkObserverOptions(op, options, [...observerOptionNames, 'averagingConstant'])
+    checkOptions(op, options, [...observerOptionNames, 'averagingConstant'])
     super('MovingAverageMinMaxObserver', resolveSettings(op, options, schemes))
     this.averagingConstant = averagingConstantOf(op, options)
   }

@@ -100,14 +100,14 @@ export abstract class Observer {
     const mine = this.describe()
     const theirs = other.describe()
     if (mine !== theirs)
-      throw new ArgumentError({ op, argument: 'other', expected: `an observer of ${mine}`, received: `one of ${theirs}` })
+      throw new ArgumentError({
+        op,
+        argument: 'other',
+        expected: `an observer of ${mine}`,
+        received: `one of ${theirs}`,
+      })
     this.mergeSame(other as this)
     this.skip(other.skipped)
-  }
-
-  /** A copy of its own: what one of the two sees later, the other does not. */
-  clone(): this {
-    return Object.create(Object.getPrototypeOf(this) as object, Object.getOwnPropertyDescriptors(this)) as this
   }
 
   /** What it has seen, as tensors by PyTorch's names. PyTorch: `state_dict`. */
@@ -212,11 +212,12 @@ export class StateReader {
   take<D extends keyof PlainArrays>(key: string, dtype: D, shapes?: readonly Shape[]): Tensor<D> {
     const value = this.state.get(key)
     const expected = `a ${dtype} tensor${shapes === undefined ? '' : ` of shape ${shapes.map(shapeText).join(' or ')}`}`
-    if (!isTensor(value)) throw this.fault(key, expected, value === undefined ? 'nothing' : show(value))
-    if (value.dtype !== dtype || shapes?.some((shape) => sameShape(shape, value.shape)) === false)
+    if (!isTensor(value)) throw this.fault(key, expected, show(value))
+    const fits = shapes === undefined || shapes.some((shape) => sameShape(shape, value.shape))
+    if (value.dtype !== dtype || !fits)
       throw this.fault(key, expected, `a ${value.dtype} tensor of shape ${shapeText(value.shape)}`)
     this.taken.add(key)
-    return value as Tensor<DType> as Tensor<D>
+    return value as Tensor<D>
   }
 
   /** Refuses names that nothing has taken. */

@@ -1,5 +1,6 @@
 /** Observers of one range per index along an axis. */
 import { ArgumentError, QParamsError, ShapeError, show } from '../../errors'
+import { checkOptions } from '../../ops/options'
 import type { DType } from '../../tensor/dtype'
 import type { PerChannelQParams } from '../../tensor/qparams'
 import { maxRank } from '../../tensor/shape'
@@ -8,7 +9,7 @@ import { channelExtents } from './extent'
 import { floatParametersOf, parametersOf, type Range } from './formulas'
 import { average, averagingConstantOf, refuseAverageMerge, type MovingAverageOptions } from './min-max'
 import { Observer, type StateReader } from './observer'
-import { checkObserverOptions, observerOptionNames, resolveSettings, type ObserverOptions, type Settings } from './settings'
+import { observerOptionNames, resolveSettings, type ObserverOptions, type Settings } from './settings'
 
 const schemes = ['perChannelAffine', 'perChannelSymmetric', 'perChannelAffineFloatQParams'] as const
 
@@ -121,7 +122,8 @@ abstract class ChannelObserver extends Observer {
     for (const [c, range] of channelsOf(batch).entries()) {
       // One channel that grows to many stands for each of them (PyTorch's broadcast).
       const old = before.length === 1 ? before[0] : before[c]
-      const next = old === undefined || old.min > old.max ? range : range.min > range.max ? old : this.update(old, range)
+      const next =
+        old === undefined || old.min > old.max ? range : range.min > range.max ? old : this.update(old, range)
       min[c] = next.min
       max[c] = next.max
     }
@@ -190,7 +192,7 @@ function axisOf(op: string, { chAxis = 0 }: PerChannelOptions): number {
 export class PerChannelMinMaxObserver extends ChannelObserver {
   constructor(options: PerChannelOptions = {}) {
     const op = 'quantization.PerChannelMinMaxObserver'
-    checkObserverOptions(op, options, [...observerOptionNames, 'chAxis'])
+    checkOptions(op, options, [...observerOptionNames, 'chAxis'])
     super('PerChannelMinMaxObserver', resolveSettings(op, options, schemes), axisOf(op, options))
   }
 
@@ -212,7 +214,7 @@ export class MovingAveragePerChannelMinMaxObserver extends ChannelObserver {
 
   constructor(options: PerChannelOptions & MovingAverageOptions = {}) {
     const op = 'quantization.MovingAveragePerChannelMinMaxObserver'
-    checkObserverOptions(op, options, [...observerOptionNames, 'chAxis', 'averagingConstant'])
+    checkOptions(op, options, [...observerOptionNames, 'chAxis', 'averagingConstant'])
     super('MovingAveragePerChannelMinMaxObserver', resolveSettings(op, options, schemes), axisOf(op, options))
     this.averagingConstant = averagingConstantOf(op, options)
   }

@@ -1,5 +1,6 @@
 /** What an observer is made for: dtype, scheme, range of codes, least scale. */
 import { ArgumentError, QParamsError, show } from '../../errors'
+import { checkBoolean } from '../../ops/options'
 import { checkQDType, codeRange, type QDType } from '../../tensor/dtype'
 import { checkScale } from '../../tensor/qparams'
 
@@ -8,11 +9,7 @@ import { checkScale } from '../../tensor/qparams'
  * `perChannelAffineFloatQParams` (zero points that are not whole) is what embeddings use.
  */
 export type ObserverScheme =
-  | 'perTensorAffine'
-  | 'perTensorSymmetric'
-  | 'perChannelAffine'
-  | 'perChannelSymmetric'
-  | 'perChannelAffineFloatQParams'
+  'perTensorAffine' | 'perTensorSymmetric' | 'perChannelAffine' | 'perChannelSymmetric' | 'perChannelAffineFloatQParams'
 
 /** Options of every observer that computes parameters from data. */
 export interface ObserverOptions {
@@ -42,31 +39,10 @@ export interface Settings {
 }
 
 /** Names of {@link ObserverOptions}. */
-export const observerOptionNames: readonly string[] = [
-  'dtype',
-  'qscheme',
-  'reduceRange',
-  'quantMin',
-  'quantMax',
-  'eps',
-]
+export const observerOptionNames: readonly string[] = ['dtype', 'qscheme', 'reduceRange', 'quantMin', 'quantMax', 'eps']
 
 /** PyTorch's default least scale: `torch.finfo(torch.float32).eps`. */
 export const defaultEps: number = 2 ** -23
-
-/** Refuses options that the observer does not know. */
-export function checkObserverOptions(op: string, options: unknown, allowed: readonly string[]): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new ArgumentError({ op, argument: 'options', expected: 'an object', received: show(options) })
-  for (const key of Object.keys(options))
-    if (!allowed.includes(key))
-      throw new ArgumentError({
-        op,
-        argument: `options.${key}`,
-        expected: `one of ${allowed.join(', ')}`,
-        received: `an option of that name`,
-      })
-}
 
 /** Checks the options and computes the range of codes, as PyTorch does. */
 export function resolveSettings(
@@ -79,8 +55,7 @@ export function resolveSettings(
   checkQDType(op, dtype, dtypes)
   if (!schemes.includes(qscheme))
     throw new ArgumentError({ op, argument: 'options.qscheme', expected: schemes.join(', '), received: show(qscheme) })
-  if (typeof reduceRange !== 'boolean')
-    throw new ArgumentError({ op, argument: 'options.reduceRange', expected: 'a boolean', received: show(reduceRange) })
+  checkBoolean(op, 'options.reduceRange', reduceRange)
   const symmetric = qscheme === 'perTensorSymmetric' || qscheme === 'perChannelSymmetric'
   if (reduceRange && dtype === 'qint32')
     throw new ArgumentError({ op, argument: 'options.reduceRange', expected: 'false for qint32', received: 'true' })
