@@ -66,7 +66,13 @@ function outputOf(kind: QuantizedDraw['output'], channels: number, depth: number
   if (kind === 'float32') {
     const [lo, hi] = source.floatBounds()
     const scales = source.multipliers(channels, usual - 4, usual + 4)
-    return { kind, scales, bias: source.pick([null, source.floats(channels, 'small')]), lo, hi }
+    return {
+      kind,
+      scales,
+      bias: source.pick([null, source.floats(channels, 'small'), source.floats(channels, 'bits')]),
+      lo,
+      hi,
+    }
   }
   const [lo, hi] = source.bounds(kind)
   const multipliers = source.multipliers(channels, usual - 4, usual + 4)
