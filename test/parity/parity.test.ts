@@ -4,14 +4,14 @@
  * its seed and path; `fc.assert(property, { seed, path })` replays it.
  */
 import fc from 'fast-check'
-import type { KernelName } from '../../src/backend/contract'
+import type { Backend, KernelName } from '../../src/backend/contract'
 import { createJsBackend } from '../../src/backend/js'
 import { loadNative } from '../../src/backend/native'
-import type { Row } from './case'
+import type { Case, Row } from './case'
 import { expectSameBytes, expectSameBytesAsync } from './harness'
 import { table } from './table'
 
-const runs = Number(process.env['INT8_PARITY_RUNS'] ?? 60)
+const runs = runsWanted(process.env['INT8_PARITY_RUNS'])
 const threadCounts = [1, 2, 5]
 /** Every instruction set that kernels exist for; those that this CPU lacks show as skipped. */
 const isas = ['portable', 'avx512vnni']
@@ -20,6 +20,12 @@ const oracle = createJsBackend()
 const native = loadNative()
 const kernelNames = Object.keys(table) as KernelName[]
 const defaults = { isa: native.isa, threads: native.numThreads }
+
+function runsWanted(variable: string | undefined): number {
+  const wanted = Number(variable ?? 60)
+  if (!Number.isInteger(wanted) || wanted < 1) throw new Error('INT8_PARITY_RUNS must be a whole number of at least 1')
+  return wanted
+}
 
 /** Draws cases of one kernel and compares each on every thread count and, three at once, off the event loop. */
 async function checkKernel<K extends KernelName>(kernel: K, row: Row<K>): Promise<void> {
@@ -35,6 +41,16 @@ async function checkKernel<K extends KernelName>(kernel: K, row: Row<K>): Promis
     }),
     { numRuns: runs },
   )
+}
+
+/** What tells the subject from the oracle in this case: nothing, or one message. */
+function differenceOf<K extends KernelName>(kernel: K, drawn: Case<K>, subject: Backend): string[] {
+  try {
+    expectSameBytes(kernel, drawn, { oracle, subject })
+    return []
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)]
+  }
 }
 
 afterAll(() => {
@@ -67,4 +83,43 @@ describe.each(native.supportedIsas)('with %s kernels', (isa) => {
     },
     120_000,
   )
+})
+
+describe('across instruction sets and kernels', () => {
+  test('weights packed for one instruction set run the same after another was chosen', () => {
+    const differences = native.supportedIsas.flatMap((packedFor) =>
+      native.supportedIsas.flatMap((runWith) => {
+        const subject: Backend = {
+          ...native,
+          packQuantized(weights) {
+            native.setIsa(packedFor)
+            return native.packQuantized(weights)
+          },
+          packFloat(weights) {
+            native.setIsa(packedFor)
+            return native.packFloat(weights)
+          },
+          run(kernel, operands) {
+            native.setIsa(runWith)
+            native.run(kernel, operands)
+          },
+        }
+        return (['qconv', 'qlinear', 'fconv', 'flinear'] as const).flatMap((kernel) => {
+          const drawn = fc.sample(table[kernel], { numRuns: 5, seed: 1 })
+          return drawn.flatMap((one) => differenceOf(kernel, one, subject))
+        })
+      }),
+    )
+    expect(differences).toEqual([])
+  })
+
+  test('64 runs of all kernels at once, off the event loop, give the bytes of one after the other', async () => {
+    const drawn = kernelNames.flatMap((kernel) =>
+      fc.sample(table[kernel], { numRuns: 3, seed: 1 }).map((one) => ({ kernel, one })),
+    )
+    const checks = drawn
+      .slice(0, 64)
+      .map(({ kernel, one }) => expectSameBytesAsync(kernel, one, { oracle, subject: native }))
+    await expect(Promise.all(checks)).resolves.toHaveLength(64)
+  })
 })

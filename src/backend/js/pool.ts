@@ -5,10 +5,10 @@ import { laneSum } from './math'
 
 const { fround } = Math
 
-/** Longest window among the output positions, in elements. */
+/** Size of the largest window, in elements. */
 function largestWindow({ counts }: PoolWindows): number {
   let size = 1
-  for (const axis of counts) size *= Math.max(0, ...axis)
+  for (const axis of counts) size *= axis.reduce((largest, count) => Math.max(largest, count), 0)
   return size
 }
 

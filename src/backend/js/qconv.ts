@@ -82,8 +82,10 @@ export function qlinear({ op, x, y, rows }: Kernels['qlinear']): void {
   const { outChannels, depth } = packed
   const window = new Int16Array(depth)
   const accumulators = new Int32Array(outChannels)
+  const offsets = new Int32Array(1)
   for (let row = 0; row < rows; row++) {
-    gather(x, Int32Array.of(row * depth), 0, depth, epilogue.xZeroPoint, window)
+    offsets[0] = row * depth
+    gather(x, offsets, 0, depth, epilogue.xZeroPoint, window)
     accumulate(window, packed.values, epilogue.bias, 0, accumulators)
     store(accumulators, epilogue.output, 0, y, row * outChannels)
   }

@@ -157,7 +157,7 @@ function copyArrays(operands: object): { copies: object; buffers: ArrayBuffer[] 
   return { copies: Object.fromEntries(copies) as object, buffers }
 }
 
-const viewsOf: { readonly [T in TypedArray[typeof Symbol.toStringTag]]: (buffer: ArrayBuffer) => TypedArray } = {
+const viewsOf: Readonly<Record<TypedArray[typeof Symbol.toStringTag], (buffer: ArrayBuffer) => TypedArray>> = {
   Float32Array: (buffer) => new Float32Array(buffer),
   Int32Array: (buffer) => new Int32Array(buffer),
   BigInt64Array: (buffer) => new BigInt64Array(buffer),
