@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import type { Backend, KernelName } from '../../src/backend/contract'
 import { createJsBackend } from '../../src/backend/js'
 import { loadNative } from '../../src/backend/native'
-import type { Case, Row } from './case'
+import type { Case } from './case'
 import { expectSameBytes, expectSameBytesAsync } from './harness'
 import { table } from './table'
 
@@ -28,10 +28,10 @@ function runsWanted(variable: string | undefined): number {
 }
 
 /** Draws cases of one kernel and compares each on every thread count and, three at once, off the event loop. */
-async function checkKernel<K extends KernelName>(kernel: K, row: Row<K>): Promise<void> {
+async function checkKernel<K extends KernelName>(kernel: K): Promise<void> {
   const backends = { oracle, subject: native }
   await fc.assert(
-    fc.asyncProperty(row, fc.constantFrom(...threadCounts), async (drawn, asyncThreads) => {
+    fc.asyncProperty(table[kernel], fc.constantFrom(...threadCounts), async (drawn, asyncThreads) => {
       for (const threads of threadCounts) {
         native.setNumThreads(threads)
         expectSameBytes(kernel, drawn, backends)
@@ -41,6 +41,10 @@ async function checkKernel<K extends KernelName>(kernel: K, row: Row<K>): Promis
     }),
     { numRuns: runs },
   )
+}
+
+function casesOf<K extends KernelName>(kernel: K, count: number): Case<K>[] {
+  return fc.sample(table[kernel], { numRuns: count, seed: 1 })
 }
 
 /** What tells the subject from the oracle in this case: nothing, or one message. */
@@ -79,7 +83,7 @@ describe.each(native.supportedIsas)('with %s kernels', (isa) => {
   test.each(kernelNames)(
     "%s gives the oracle's bytes on any number of threads, sync and async",
     async (kernel) => {
-      await expect(checkKernel(kernel, table[kernel] as Row<typeof kernel>)).resolves.toBeUndefined()
+      await expect(checkKernel(kernel)).resolves.toBeUndefined()
     },
     120_000,
   )
@@ -104,22 +108,19 @@ describe('across instruction sets and kernels', () => {
             native.run(kernel, operands)
           },
         }
-        return (['qconv', 'qlinear', 'fconv', 'flinear'] as const).flatMap((kernel) => {
-          const drawn = fc.sample(table[kernel], { numRuns: 5, seed: 1 })
-          return drawn.flatMap((one) => differenceOf(kernel, one, subject))
-        })
+        return (['qconv', 'qlinear', 'fconv', 'flinear'] as const).flatMap((kernel) =>
+          casesOf(kernel, 5).flatMap((drawn) => differenceOf(kernel, drawn, subject)),
+        )
       }),
     )
     expect(differences).toEqual([])
   })
 
   test('64 runs of all kernels at once, off the event loop, give the bytes of one after the other', async () => {
-    const drawn = kernelNames.flatMap((kernel) =>
-      fc.sample(table[kernel], { numRuns: 3, seed: 1 }).map((one) => ({ kernel, one })),
-    )
-    const checks = drawn
+    const checks = kernelNames
+      .flatMap((kernel) => casesOf(kernel, 3).map((drawn) => ({ kernel, drawn })))
       .slice(0, 64)
-      .map(({ kernel, one }) => expectSameBytesAsync(kernel, one, { oracle, subject: native }))
+      .map(({ kernel, drawn }) => expectSameBytesAsync(kernel, drawn, { oracle, subject: native }))
     await expect(Promise.all(checks)).resolves.toHaveLength(64)
   })
 })
