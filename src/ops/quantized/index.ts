@@ -1,0 +1,21 @@
+/** Quantized ops: PyTorch's `torch.ops.quantized`, on 8-bit codes, to the byte (numerics.md 4 to 6). */
+export {
+  conv1dPrepack,
+  conv2dPrepack,
+  conv3dPrepack,
+  isPackedConv,
+  isPackedLinear,
+  linearPrepack,
+  PackedConv,
+  PackedLinear,
+  type ConvPrepackOptions,
+  type PrepackOptions,
+  type Unpacked,
+} from './prepack'
+export type { Bias } from './weights'
+export type { ClipOptions, OutputOptions } from './run'
+export * from './conv1d'
+export * from './conv2d'
+export * from './conv3d'
+export * from './linear'
+export * from './dynamic'
