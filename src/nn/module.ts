@@ -133,8 +133,8 @@ export abstract class Module<In extends Activation = Tensor, Out extends Activat
   }
 
   /**
-   * A copy of the module tree: every module is new (one used twice stays one), tensors and other fields are shared. The
-   * constructors do not run.
+   * A copy of the module tree: every module and observer is new (one used twice stays one), tensors and other fields are
+   * shared. The constructors do not run.
    */
   clone(): this {
     return cloneTree(this)

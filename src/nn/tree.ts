@@ -1,5 +1,6 @@
 /** The module tree: who is a child, how paths resolve, how a tree is copied. */
 import { ArgumentError, show } from '../errors'
+import { isObserver, type Observer } from '../quantization/observers/observer'
 import type { Layer } from './module'
 
 /** Marks modules, of this or another copy of the library. */
@@ -93,12 +94,23 @@ export function cloneTree<M extends Layer>(root: M): M {
     }
     return copy
   }
+  const copyObserver = (observer: Observer): object => {
+    const copy = copies.get(observer) ?? copyShallow(observer)
+    copies.set(observer, copy)
+    return copy
+  }
   const copyField = (value: unknown): unknown => {
     if (isModule(value)) return copyModule(value)
+    if (isObserver(value)) return copyObserver(value)
     if (Array.isArray(value) && value.some(isModule)) return value.map(copyField)
     return value
   }
   const copy = copyModule(root)
   for (const [path, module] of copy.namedModules()) module.modulePath = path
   return copy
+}
+
+/** Observers replace what they have seen as they see more; they never write into it, so that a copy may share it. */
+function copyShallow(object: object): object {
+  return Object.create(Object.getPrototypeOf(object) as object, Object.getOwnPropertyDescriptors(object)) as object
 }

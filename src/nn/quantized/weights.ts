@@ -1,0 +1,65 @@
+/** Float weights to codes: the weight observer's parameters, raised where the bias would leave int32. */
+import { ArgumentError } from '../../errors'
+import { makeObserver } from '../../quantization/qconfig'
+import type { Observer } from '../../quantization/observers/observer'
+import type { QParams } from '../../tensor/qparams'
+import type { QTensor } from '../../tensor/qtensor'
+import { quantizePerChannel, quantizePerTensor } from '../../tensor/quantize'
+import type { Tensor } from '../../tensor/tensor'
+import type { WeightedModule } from '../weighted'
+
+/** Largest |bias_q| that conversion leaves: half of what prepack still packs (numerics.md 4). */
+const largestBias = 2 ** 30
+
+const { fround } = Math
+
+/** The weight observer that a layer's qconfig makes. */
+export function weightObserver(source: WeightedModule): Observer {
+  const { qconfig } = source
+  if (qconfig === undefined || qconfig === null)
+    throw new ArgumentError({
+      op: source.label(),
+      message: 'this layer has no qconfig, which says how its weight is quantized',
+      hint: 'Run quantization.prepare on the model, or set the layer’s qconfig: quantization.getDefaultQConfig().',
+    })
+  return makeObserver(source.label(), qconfig, 'weight')
+}
+
+/** A layer's weight as codes. `inputScale` is known where calibration watched the input. */
+export function quantizeWeight(source: WeightedModule, observer: Observer, inputScale: number | undefined): QTensor {
+  const { weight, bias } = source.requireWeights()
+  observer.forward(weight)
+  const qparams = raiseScales(observer.calculateQParams(), bias, inputScale)
+  if (qparams.kind === 'perTensor') return quantizePerTensor(weight, qparams.scale, qparams.zeroPoint, observer.dtype)
+  return quantizePerChannel(weight, qparams.scales, qparams.zeroPoints, qparams.axis, observer.dtype)
+}
+
+/** Scale of a layer's input, where calibration watched it. */
+export function observedInputScale(source: WeightedModule): number | undefined {
+  if (source.inputObserver?.observed !== true) return undefined
+  const qparams = source.inputObserver.calculateQParams()
+  return qparams.kind === 'perTensor' ? qparams.scale : undefined
+}
+
+/**
+ * Raises weight scales until every `|bias_q| = |rne(f(bias * f(1/f(sx*sw))))|` is at most 2^30 (numerics.md 4). A channel
+ * whose weights are tiny beside its bias loses weight resolution and keeps its bias.
+ */
+export function raiseScales(qparams: QParams, bias: Tensor | null, inputScale: number | undefined): QParams {
+  if (bias === null || inputScale === undefined) return qparams
+  const values = bias.data
+  if (qparams.kind === 'perTensor') {
+    const scale = values.reduce((scale, value) => raise(scale, value, inputScale), qparams.scale)
+    return { ...qparams, scale }
+  }
+  if (qparams.axis !== 0) return qparams
+  return { ...qparams, scales: qparams.scales.map((scale, c) => raise(scale, values[c] ?? 0, inputScale)) }
+}
+
+function raise(scale: number, bias: number, inputScale: number): number {
+  const inSteps = (weightScale: number): number => Math.abs(fround(bias * fround(1 / fround(inputScale * weightScale))))
+  if (!Number.isFinite(bias) || inSteps(scale) <= largestBias) return scale
+  let raised = fround(Math.abs(bias) / (inputScale * largestBias))
+  while (inSteps(raised) > largestBias) raised = fround(raised * (1 + 2 ** -22))
+  return raised
+}
