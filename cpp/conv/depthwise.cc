@@ -1,0 +1,88 @@
+// The depthwise driver: strip by strip, and in each strip block by block of channels.
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "conv/gemm_driver.h"
+#include "conv/qconv_strips.h"
+#include "conv/strip.h"
+
+namespace int8 {
+namespace {
+
+// Distances of the quads' taps from a pixel's first tap, in a strip of this layout.
+void tap_distances(const PackedQuantized& p, const ConvGeometry& g, const Strip& s, int64_t* out) {
+  for (int64_t i = 0; i < p.quads * 4; i++) {
+    const int64_t tap = std::max(p.quad_taps[i], 0);
+    const int64_t kw = tap % g.kernel.w;
+    const int64_t kh = tap / g.kernel.w % g.kernel.h;
+    const int64_t kd = tap / g.kernel.w / g.kernel.h;
+    out[i] = kd * s.slice_bytes() + kh * g.dilation.h * s.row_bytes() + kw * g.dilation.w * s.pixel_bytes;
+  }
+}
+
+void run_strip(const BoundQuantized& op, const ConvGeometry& g, const Strip& s, const uint8_t* strip,
+               const int64_t* taps, uint8_t* y) {
+  const PackedQuantized& p = *op.packed;
+  const int64_t block = p.depthwise->block;
+  const int64_t element = element_size(op.scalars.kind);
+  const bool by_columns = g.kernel == Dims3{1, 3, 3} && g.dilation.w == 1;
+  DepthwiseBlock b;
+  b.x_row = g.stride.h * s.row_bytes();
+  b.x_pixel = g.stride.w * s.pixel_bytes;
+  b.taps = taps;
+  b.ones = p.quad_ones.data();
+  b.quads = p.quads;
+  b.column = by_columns ? s.pixel_bytes : 0;
+  b.rows = s.rows;
+  b.columns = s.columns;
+  b.y_pixel = g.out_channels * element;
+  b.y_row = g.output.w * b.y_pixel;
+  for (int64_t c = 0; c < g.out_channels; c += block) {
+    b.x = strip + c;
+    b.w = p.w.data() + c * p.quads * 4;
+    b.offsets = op.offsets.data() + c;
+    b.zero_points = p.zero_points.data() == nullptr ? nullptr : p.zero_points.data() + c;
+    b.multipliers = op.multipliers.data() == nullptr ? nullptr : op.multipliers.data() + c;
+    b.bias = op.bias.data() == nullptr ? nullptr : op.bias.data() + c;
+    b.n = std::min(block, g.out_channels - c);
+    b.y = y + s.output_pixel(g) * b.y_pixel + c * element;
+    p.depthwise->run(b, op.scalars);
+  }
+}
+
+}  // namespace
+
+Status run_depthwise(const BoundQuantized& op, const uint8_t* x, uint8_t* y, const ConvGeometry& g) {
+  const PackedQuantized& p = *op.packed;
+  // A multiply-add costs about four times that of a GEMM.
+  const bool threads = worth_threads(4 * g.batch * g.output.count() * g.out_channels * g.kernel.count());
+  const StripPlan plan = plan_strips(g, g.out_channels, threads);
+  const int64_t strip_size = strip_bytes(g, plan, g.out_channels);
+  const StripCopy copy{.repeat = g.out_channels / g.in_channels, .flip = op.x_flip, .zero = op.x_zero};
+  std::atomic<bool> out_of_memory{false};
+  auto task = [&](int64_t begin, int64_t end) {
+    // Whole blocks are read: the last pixel's needs bytes behind the strip.
+    uint8_t* strip = scratch<uint8_t>(Scratch::kStrip, strip_size + p.depthwise->block);
+    auto* taps = scratch<int64_t>(Scratch::kPointers, p.quads * 4);
+    if (strip == nullptr || taps == nullptr) {
+      out_of_memory.store(true, std::memory_order_relaxed);
+      return;
+    }
+    std::memset(strip + strip_size, 0, static_cast<size_t>(p.depthwise->block));
+    for (int64_t i = begin; i < end; i++) {
+      const Strip s = strip_at(g, plan, i, g.out_channels);
+      copy_strip(g, s, copy, x, strip);
+      tap_distances(p, g, s, taps);
+      run_strip(op, g, s, strip, taps, y);
+    }
+  };
+  if (threads) {
+    parallel_for(plan.total, 1, task);
+  } else {
+    task(0, plan.total);
+  }
+  return out_of_memory.load(std::memory_order_relaxed) ? Status::kOutOfMemory : Status::kOk;
+}
+
+}  // namespace int8

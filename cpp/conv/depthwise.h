@@ -1,0 +1,68 @@
+// The depthwise family: every output channel sees one input channel.
+//
+//   acc[p][c] = offset[c] + sum_t x[p, t][c] * w[c][t] - zw[c] * sum_t x[p, t][c]          (numerics.md 4)
+//
+// The driver has copied the image into a strip with a border of the input zero point, one byte per output channel, so a
+// kernel knows no padding: tap t of a pixel lies at a fixed distance. As in gemm.h, x is u8 and w is s8.
+//
+// Taps are taken four at a time ("quads"): a 3x3 kernel by its columns, three taps and an empty one each, any other in
+// order. An empty place has weight 0 and the distance of tap 0.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "gemm/gemm.h"
+
+namespace int8 {
+
+// One block of `block` channels over a rectangle of output pixels.
+struct DepthwiseBlock {
+  // First pixel, first channel of the block. Readable to `block` bytes behind every tap of every pixel.
+  const uint8_t* x = nullptr;
+  int64_t x_row = 0;               // bytes from an output row's taps to the next one's
+  int64_t x_pixel = 0;             // bytes from an output pixel's taps to the next one's
+  const int64_t* taps = nullptr;   // [quads*4] bytes from a pixel's first tap
+  const uint32_t* ones = nullptr;  // [quads] a byte 1 for each tap that exists
+  int64_t quads = 0;
+  // 3x3 columns: bytes from one to the next if output columns share them (dilation 1 along the width), else 0;
+  // x_pixel is then column or 2*column for the strides that have kernels of their own.
+  int64_t column = 0;
+
+  // In the order of the row's slots, 64-byte aligned.
+  const int8_t* w = nullptr;             // [quads][block][4]
+  const int32_t* offsets = nullptr;      // [block]
+  const int32_t* zero_points = nullptr;  // null if all are 0
+  const float* multipliers = nullptr;    // null for kS32
+  const float* bias = nullptr;           // kF32 only, may be null
+
+  int64_t rows = 0;
+  int64_t columns = 0;
+  int64_t n = 0;         // channels that exist, 1 to block
+  uint8_t* y = nullptr;  // first pixel, first channel of the block
+  int64_t y_row = 0;     // bytes
+  int64_t y_pixel = 0;
+};
+
+using DepthwiseFn = void(const DepthwiseBlock& block, const EpilogueScalars& epilogue);
+
+struct DepthwiseRow {
+  Isa isa;
+  int block;                 // channels at a time; drivers leave that many readable bytes behind a strip
+  int (*slot)(int channel);  // where a channel of the block stands in packed weights and parameters
+  DepthwiseFn* run;
+};
+
+// Best first; portable is last.
+std::span<const DepthwiseRow> depthwise_rows();
+
+namespace depthwise {
+
+extern const DepthwiseRow kPortable;
+#ifdef INT8_ARCH_X64
+extern const DepthwiseRow kAvx512Vnni;
+#endif
+
+}  // namespace depthwise
+
+}  // namespace int8

@@ -1,0 +1,203 @@
+// Depthwise convolution, 64 channels at a time, u8 x s8 -> u8/s8/s32/f32 (numerics.md 4, 5).
+//
+// Quads  four taps of 64 channels are interleaved to 4 zmm of u8x4 by byte and word unpacks, then one vpdpbusd each.
+//        Unpacks work within 128-bit lanes: vector i, lane l holds channels 16*l+4*i to +3. Packed weights and
+//        parameters stand in that order, and packing the results puts the channels back into their own.
+// 3x3    a column of three taps is interleaved once and serves three outputs (stride 1) or one and a half (stride 2).
+// Regs   12 of W + 12 of columns + 4 accumulators = 28 of 32 zmm.
+// X      read in whole vectors: the strip has 64 bytes behind its end.
+// Tails  n: masked store.
+#include <immintrin.h>
+
+#include "conv/depthwise.h"
+
+namespace int8 {
+namespace {
+
+#define INT8_UNROLL _Pragma("GCC unroll 64")
+#define INT8_INLINE inline __attribute__((always_inline))
+
+constexpr int kBlock = 64;
+
+// Channel 16*l + 4*i + e stands at 16*i + 4*l + e.
+int slot(int channel) {
+  return channel / 4 % 4 * 16 + channel / 16 * 4 + channel % 4;
+}
+
+INT8_INLINE void interleave(__m512i a, __m512i b, __m512i c, __m512i d, __m512i (&out)[4]) {
+  const __m512i ab_lo = _mm512_unpacklo_epi8(a, b);
+  const __m512i ab_hi = _mm512_unpackhi_epi8(a, b);
+  const __m512i cd_lo = _mm512_unpacklo_epi8(c, d);
+  const __m512i cd_hi = _mm512_unpackhi_epi8(c, d);
+  out[0] = _mm512_unpacklo_epi16(ab_lo, cd_lo);
+  out[1] = _mm512_unpackhi_epi16(ab_lo, cd_lo);
+  out[2] = _mm512_unpacklo_epi16(ab_hi, cd_hi);
+  out[3] = _mm512_unpackhi_epi16(ab_hi, cd_hi);
+}
+
+struct Constants {
+  __m512i zero_point;  // int16, in the u8 domain
+  __m512i lo, hi;      // u8
+  __m512i flip;        // 0x80 in each byte for s8
+  __mmask64 mask;
+};
+
+INT8_INLINE Constants constants(const DepthwiseBlock& b, const EpilogueScalars& e) {
+  const int shift = e.kind == OutputKind::kS8 ? 128 : 0;
+  Constants c;
+  c.zero_point = _mm512_set1_epi16(static_cast<int16_t>(e.zero_point + shift));
+  c.lo = _mm512_set1_epi8(static_cast<char>(e.lo + shift));
+  c.hi = _mm512_set1_epi8(static_cast<char>(e.hi + shift));
+  c.flip = _mm512_set1_epi8(static_cast<char>(shift));
+  c.mask = b.n >= 64 ? ~__mmask64{0} : (__mmask64{1} << b.n) - 1;
+  return c;
+}
+
+// The epilogue of gemm_avx512vnni.cc; here the packs leave the channels in order.
+template <bool kBound>
+INT8_INLINE void store_codes(const __m512i (&acc)[4], const float* multipliers, const Constants& c, uint8_t* y) {
+  __m512i q[4];
+  INT8_UNROLL for (int i = 0; i < 4; i++) {
+    __m512 f = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[i]), _mm512_load_ps(multipliers + 16 * i));
+    if (kBound) f = _mm512_min_ps(f, _mm512_set1_ps(65536.0f));
+    q[i] = _mm512_cvtps_epi32(f);
+  }
+  const __m512i a = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), c.zero_point);
+  const __m512i b = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), c.zero_point);
+  __m512i bytes = _mm512_packus_epi16(a, b);
+  bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, c.lo), c.hi);
+  _mm512_mask_storeu_epi8(y, c.mask, _mm512_xor_si512(bytes, c.flip));
+}
+
+INT8_INLINE __mmask16 lane_mask(int64_t n, int j) {
+  const int64_t left = n - 16 * j;
+  return left >= 16 ? 0xffff : left <= 0 ? 0 : static_cast<__mmask16>((1u << left) - 1);
+}
+
+// kS32 and kF32: the 4x4 lanes are transposed back into channel order.
+INT8_INLINE void store_wide(const __m512i (&acc)[4], const DepthwiseBlock& b, const EpilogueScalars& e, uint8_t* y) {
+  __m512i v[4];
+  INT8_UNROLL for (int i = 0; i < 4; i++) {
+    v[i] = acc[i];
+    if (e.kind == OutputKind::kF32) {
+      __m512 f = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[i]), _mm512_load_ps(b.multipliers + 16 * i));
+      if (b.bias != nullptr) f = _mm512_add_ps(f, _mm512_load_ps(b.bias + 16 * i));
+      f = _mm512_max_ps(f, _mm512_set1_ps(e.float_lo));
+      v[i] = _mm512_castps_si512(_mm512_min_ps(_mm512_set1_ps(e.float_hi), f));
+    }
+  }
+  const __m512i lo01 = _mm512_shuffle_i32x4(v[0], v[1], 0x44);  // lanes 0, 1 of each
+  const __m512i hi01 = _mm512_shuffle_i32x4(v[0], v[1], 0xee);  // lanes 2, 3
+  const __m512i lo23 = _mm512_shuffle_i32x4(v[2], v[3], 0x44);
+  const __m512i hi23 = _mm512_shuffle_i32x4(v[2], v[3], 0xee);
+  _mm512_mask_storeu_epi32(y, lane_mask(b.n, 0), _mm512_shuffle_i32x4(lo01, lo23, 0x88));
+  _mm512_mask_storeu_epi32(y + 64, lane_mask(b.n, 1), _mm512_shuffle_i32x4(lo01, lo23, 0xdd));
+  _mm512_mask_storeu_epi32(y + 128, lane_mask(b.n, 2), _mm512_shuffle_i32x4(hi01, hi23, 0x88));
+  _mm512_mask_storeu_epi32(y + 192, lane_mask(b.n, 3), _mm512_shuffle_i32x4(hi01, hi23, 0xdd));
+}
+
+struct Columns3x3 {
+  const uint8_t* r0;
+  const uint8_t* r1;
+  const uint8_t* r2;
+  INT8_INLINE void load(int64_t distance, __m512i (&out)[4]) const {
+    interleave(_mm512_loadu_si512(r0 + distance), _mm512_loadu_si512(r1 + distance), _mm512_loadu_si512(r2 + distance),
+               _mm512_setzero_si512(), out);
+  }
+};
+
+// kStride 1 or 2 along the width, codes out, weight zero points 0: what networks consist of.
+template <int kStride, bool kBound>
+__attribute__((noinline)) void run_3x3(const DepthwiseBlock& b, const EpilogueScalars& e) {
+  const Constants c = constants(b, e);
+  __m512i w[3][4];
+  INT8_UNROLL for (int k = 0; k < 3; k++) {
+    INT8_UNROLL for (int i = 0; i < 4; i++) w[k][i] = _mm512_load_si512(b.w + 64 * (4 * k + i));
+  }
+  for (int64_t r = 0; r < b.rows; r++) {
+    const uint8_t* row = b.x + r * b.x_row;
+    Columns3x3 in{row + b.taps[0], row + b.taps[1], row + b.taps[2]};
+    uint8_t* y = b.y + r * b.y_row;
+    __m512i k0[4], k1[4], k2[4], acc[4];
+    in.load(0, k0);
+    if (kStride == 1) in.load(b.column, k1);
+    for (int64_t p = 0; p < b.columns; p++) {
+      if (kStride == 2) in.load(b.column, k1);
+      in.load(2 * b.column, k2);
+      INT8_UNROLL for (int i = 0; i < 4; i++) {
+        acc[i] = _mm512_dpbusd_epi32(_mm512_load_si512(b.offsets + 16 * i), k0[i], w[0][i]);
+        acc[i] = _mm512_dpbusd_epi32(acc[i], k1[i], w[1][i]);
+        acc[i] = _mm512_dpbusd_epi32(acc[i], k2[i], w[2][i]);
+      }
+      store_codes<kBound>(acc, b.multipliers, c, y);
+      INT8_UNROLL for (int i = 0; i < 4; i++) {
+        k0[i] = kStride == 1 ? k1[i] : k2[i];
+        k1[i] = k2[i];
+      }
+      in.r0 += kStride * b.column;
+      in.r1 += kStride * b.column;
+      in.r2 += kStride * b.column;
+      y += b.y_pixel;
+    }
+  }
+}
+
+// Any kernel, stride, dilation, output and zero points.
+template <bool kZeroPoints>
+__attribute__((noinline)) void run_any(const DepthwiseBlock& b, const EpilogueScalars& e) {
+  const Constants c = constants(b, e);
+  for (int64_t r = 0; r < b.rows; r++) {
+    const uint8_t* x = b.x + r * b.x_row;
+    uint8_t* y = b.y + r * b.y_row;
+    for (int64_t p = 0; p < b.columns; p++, x += b.x_pixel, y += b.y_pixel) {
+      __m512i acc[4], sums[4], in[4];
+      INT8_UNROLL for (int i = 0; i < 4; i++) {
+        acc[i] = _mm512_load_si512(b.offsets + 16 * i);
+        sums[i] = _mm512_setzero_si512();
+      }
+      const int64_t* taps = b.taps;
+      const int8_t* w = b.w;
+      for (int64_t q = 0; q < b.quads; q++, taps += 4, w += 4 * kBlock) {
+        interleave(_mm512_loadu_si512(x + taps[0]), _mm512_loadu_si512(x + taps[1]), _mm512_loadu_si512(x + taps[2]),
+                   _mm512_loadu_si512(x + taps[3]), in);
+        INT8_UNROLL for (int i = 0; i < 4; i++) {
+          acc[i] = _mm512_dpbusd_epi32(acc[i], in[i], _mm512_load_si512(w + 64 * i));
+          if (kZeroPoints) {
+            const __m512i ones = _mm512_set1_epi32(static_cast<int32_t>(b.ones[q]));
+            sums[i] = _mm512_dpbusd_epi32(sums[i], in[i], ones);
+          }
+        }
+      }
+      if (kZeroPoints) {
+        INT8_UNROLL for (int i = 0; i < 4; i++) {
+          const __m512i zw = _mm512_load_si512(b.zero_points + 16 * i);
+          acc[i] = _mm512_sub_epi32(acc[i], _mm512_mullo_epi32(zw, sums[i]));
+        }
+      }
+      if (e.kind == OutputKind::kS32 || e.kind == OutputKind::kF32) {
+        store_wide(acc, b, e, y);
+      } else {
+        store_codes<true>(acc, b.multipliers, c, y);
+      }
+    }
+  }
+}
+
+void run(const DepthwiseBlock& b, const EpilogueScalars& e) {
+  const bool codes = e.kind == OutputKind::kU8 || e.kind == OutputKind::kS8;
+  if (b.zero_points != nullptr) {
+    run_any<true>(b, e);
+  } else if (codes && b.column != 0 && b.x_pixel == b.column) {
+    e.unbounded ? run_3x3<1, true>(b, e) : run_3x3<1, false>(b, e);
+  } else if (codes && b.column != 0 && b.x_pixel == 2 * b.column) {
+    e.unbounded ? run_3x3<2, true>(b, e) : run_3x3<2, false>(b, e);
+  } else {
+    run_any<false>(b, e);
+  }
+}
+
+}  // namespace
+
+const DepthwiseRow depthwise::kAvx512Vnni{.isa = Isa::kAvx512Vnni, .block = kBlock, .slot = slot, .run = run};
+
+}  // namespace int8

@@ -1,0 +1,81 @@
+#include "conv/gemm_driver.h"
+
+#include <algorithm>
+
+namespace int8 {
+namespace {
+
+// A block's input: a quarter of a second-level cache of 2 MiB, half of one of 1 MiB; the rest is for the panel and y.
+constexpr int64_t kBlockBytes = 512 << 10;
+// Row pointers of a block: 512 rows of a 3x3 kernel have 36 KiB of them.
+constexpr int64_t kMaxRows = 512;
+// Blocks per thread, so that a slow one does not hold up the others.
+constexpr int64_t kBlocksPerThread = 4;
+// About 2 us on one thread at the speed of VNNI; waking another takes longer.
+constexpr int64_t kThreadedMacs = int64_t{1} << 20;
+
+}  // namespace
+
+bool worth_threads(int64_t macs) {
+  return macs >= kThreadedMacs && num_threads() > 1;
+}
+
+BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_bytes, int64_t macs) {
+  const int64_t unit = packed.gemm->mr;
+  const int64_t panels = packed.panels.groups * packed.panels.panels();
+  int64_t most = std::clamp(kBlockBytes / std::max<int64_t>(row_bytes, 1), unit, kMaxRows) / unit * unit;
+  const bool threads = worth_threads(macs);
+  if (!threads) return {.rows = most, .panels = panels, .threads = false};
+  const int64_t wanted = num_threads() * kBlocksPerThread;
+  // Thinner blocks first, down to four tiles; then panels are shared out too.
+  most = std::min(most, std::max(4 * unit, round_up(ceil_div(rows, wanted), unit)));
+  const int64_t blocks = ceil_div(rows, most);
+  const int64_t parts = std::min(panels, ceil_div(wanted, blocks));
+  return {.rows = most, .panels = ceil_div(panels, parts), .threads = true};
+}
+
+bool run_panels(const BoundQuantized& op, const GemmRows& rows, int64_t first, int64_t last) {
+  const PackedQuantized& p = *op.packed;
+  const PanelLayout& layout = p.panels;
+  const int64_t panels = layout.panels();
+  const int64_t in_per_group = p.facts.in_per_group;
+  const int64_t element = element_size(op.scalars.kind);
+  const bool zero_points = p.zero_points.data() != nullptr;
+
+  GemmBlock b;
+  b.rows = rows.rows;
+  b.row_pitch = rows.pitch;
+  b.m = rows.m;
+  b.taps = layout.taps;
+  b.y_pitch = p.facts.out_channels * element;
+  int32_t* sums = nullptr;
+  if (zero_points) {
+    sums = scratch<int32_t>(Scratch::kRowSums, rows.m);
+    if (sums == nullptr) return false;
+  }
+  int64_t summed = -1;
+  for (int64_t i = first; i < last; i++) {
+    const int64_t group = i / panels;
+    const int64_t panel = i % panels;
+    const int64_t slot = layout.slot(group, panel);
+    b.x_offset = group * in_per_group;
+    if (zero_points && group != summed) {
+      b.k = layout.k;  // what is readable beyond k does not count
+      p.gemm->row_sums(b, sums);
+      summed = group;
+    }
+    b.k = rows.readable;
+    b.w = p.w.data() + layout.panel_offset(group, panel);
+    b.n = layout.panel_channels(panel);
+    b.offsets = op.offsets.data() + slot;
+    b.zero_points = zero_points ? p.zero_points.data() + slot : nullptr;
+    b.row_sums = sums;
+    b.multipliers = op.multipliers.data() == nullptr ? nullptr : op.multipliers.data() + slot;
+    b.bias = op.bias.data() == nullptr ? nullptr : op.bias.data() + slot;
+    b.y = rows.y + (group * layout.channels + panel * layout.nr) * element;
+    p.gemm->run(b, op.scalars);
+  }
+  return true;
+}
+
+}  // namespace int8

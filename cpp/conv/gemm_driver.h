@@ -1,0 +1,77 @@
+// The GEMM driver: rows of x against all panels of the weights.
+//
+// One block is `rows` rows against `panels` panels. Within it panels are the outer loop, so that a panel stays in the
+// first cache while the block's rows, which the second holds, pass by. Blocks are the tasks of threads; a task makes
+// the row pointers of its block, so that one thread's run is the same work as many threads' runs.
+#pragma once
+
+#include <atomic>
+
+#include "conv/packed.h"
+#include "core/scratch.h"
+#include "int8/thread_pool.h"
+
+namespace int8 {
+
+struct BlockPlan {
+  int64_t rows;    // of a block
+  int64_t panels;  // of a block, counted over all groups
+  bool threads;    // whether there is enough work for several
+};
+// rows: in all; row_bytes: new input bytes that a row brings; macs: in all.
+BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_bytes, int64_t macs);
+
+// Whether work of so many multiply-adds is worth the waking of other threads.
+bool worth_threads(int64_t macs);
+
+// Rows as the microkernels take them: row r of tap t at rows[t*pitch + r], `readable` bytes there (k, or k rounded up
+// where the memory is the driver's own), and where the results go.
+struct GemmRows {
+  const uint8_t* const* rows;
+  int64_t pitch;
+  int64_t m;
+  int64_t readable;
+  uint8_t* y;  // first row, first channel
+};
+// Panels [first, last), counted over all groups. False if memory ran out.
+bool run_panels(const BoundQuantized& op, const GemmRows& rows, int64_t first, int64_t last);
+
+// Runs `rows` rows; source.fill(first, count, pitch, pointers) writes the pointers of rows [first, first + count).
+template <class Source>
+Status run_gemm(const BoundQuantized& op, const Source& source, int64_t rows, int64_t row_bytes, uint8_t* y) {
+  const PackedQuantized& p = *op.packed;
+  const int64_t y_row = p.facts.out_channels * element_size(op.scalars.kind);
+  const int64_t panels = p.panels.groups * p.panels.panels();
+  const BlockPlan plan = plan_blocks(p, rows, row_bytes, rows * p.facts.out_channels * p.panels.taps * p.panels.k);
+  const int64_t columns = ceil_div(panels, plan.panels);
+  std::atomic<bool> out_of_memory{false};
+  auto task = [&](int64_t begin, int64_t end) {
+    const uint8_t** pointers = scratch<const uint8_t*>(Scratch::kPointers, p.panels.taps * plan.rows);
+    if (pointers == nullptr) {
+      out_of_memory.store(true, std::memory_order_relaxed);
+      return;
+    }
+    int64_t filled = -1;
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t first = i / columns * plan.rows;
+      const int64_t m = std::min(plan.rows, rows - first);
+      if (first != filled) source.fill(first, m, plan.rows, pointers);
+      filled = first;
+      const int64_t panel = i % columns * plan.panels;
+      const GemmRows block{pointers, plan.rows, m, p.panels.k, y + first * y_row};
+      if (!run_panels(op, block, panel, std::min(panel + plan.panels, panels))) {
+        out_of_memory.store(true, std::memory_order_relaxed);
+        return;
+      }
+    }
+  };
+  const int64_t tasks = ceil_div(rows, plan.rows) * columns;
+  if (plan.threads) {
+    parallel_for(tasks, 1, task);
+  } else {
+    task(0, tasks);
+  }
+  return out_of_memory.load(std::memory_order_relaxed) ? Status::kOutOfMemory : Status::kOk;
+}
+
+}  // namespace int8

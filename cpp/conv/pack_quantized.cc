@@ -1,0 +1,147 @@
+// Packing of quantized weights: the method, the layout, and the sums that zero points cost.
+#include <cstring>
+#include <new>
+
+#include "conv/packed.h"
+
+namespace int8 {
+namespace {
+
+// With so few channels a tap of its own would be mostly padding of K, and its row pointers dearer than its work.
+constexpr int64_t kFewChannels = 8;
+
+Method choose_method(const QuantizedWeights& w) {
+  if (w.groups > 1 && w.in_per_group == 1) return Method::kDepthwise;
+  if (w.groups == 1 && w.in_per_group <= kFewChannels && w.kernel.w > 1) return Method::kMergedRows;
+  return Method::kTaps;
+}
+
+// Writes places of quads: 3x3 by columns, else in order. Returns the number of quads; `taps` may be null.
+int64_t list_quads(const Dims3& kernel, int32_t* taps) {
+  if (kernel == Dims3{1, 3, 3}) {
+    if (taps != nullptr) {
+      for (int x = 0; x < 3; x++) {
+        for (int y = 0; y < 3; y++) taps[4 * x + y] = y * 3 + x;
+        taps[4 * x + 3] = -1;
+      }
+    }
+    return 3;
+  }
+  const int64_t quads = ceil_div(kernel.count(), 4);
+  if (taps != nullptr) {
+    for (int64_t t = 0; t < quads * 4; t++) taps[t] = t < kernel.count() ? static_cast<int32_t>(t) : -1;
+  }
+  return quads;
+}
+
+// False if memory ran out.
+bool pack_depthwise(const QuantizedWeights& weights, uint8_t flip, PackedQuantized& p) {
+  const int64_t block = p.depthwise->block;
+  p.quads = list_quads(weights.kernel, nullptr);
+  p.quad_taps = AlignedBuffer<int32_t>(static_cast<size_t>(p.quads * 4));
+  p.quad_ones = AlignedBuffer<uint32_t>(static_cast<size_t>(p.quads));
+  p.w = AlignedBuffer<int8_t>(static_cast<size_t>(p.slots() * p.quads * 4));
+  if (p.quad_taps.data() == nullptr || p.quad_ones.data() == nullptr || p.w.data() == nullptr) return false;
+  list_quads(weights.kernel, p.quad_taps.data());
+  std::memset(p.w.data(), 0, p.w.size());
+  const int64_t taps = weights.kernel.count();
+  for (int64_t q = 0; q < p.quads; q++) {
+    p.quad_ones[q] = 0;
+    for (int64_t i = 0; i < 4; i++) {
+      const int32_t tap = p.quad_taps[4 * q + i];
+      if (tap < 0) continue;
+      p.quad_ones[q] |= 1u << (8 * i);
+      for (int64_t c = 0; c < weights.out_channels; c++) {
+        const int64_t slot = p.depthwise->slot(static_cast<int>(c % block));
+        p.w[((c / block * p.quads + q) * block + slot) * 4 + i] =
+            static_cast<int8_t>(weights.codes[c * taps + tap] ^ flip);
+      }
+    }
+  }
+  return true;
+}
+
+bool pack_gemm(const QuantizedWeights& weights, uint8_t flip, PackedQuantized& p) {
+  const Dims3& kernel = weights.kernel;
+  const bool merged = p.method == Method::kMergedRows;
+  p.panels = panel_layout(*p.gemm, weights.groups, weights.out_channels / weights.groups,
+                          merged ? kernel.d * kernel.h : kernel.count(),
+                          merged ? kernel.w * weights.in_per_group : weights.in_per_group);
+  p.w = AlignedBuffer<int8_t>(static_cast<size_t>(p.panels.bytes()) + 1);
+  if (p.w.data() == nullptr) return false;
+  pack_panels(p.panels, weights.codes.data(), flip, p.w.data());
+  return true;
+}
+
+// Sums and zero points, as s8.
+bool pack_corrections(const QuantizedWeights& weights, uint8_t flip, PackedQuantized& p) {
+  const int64_t channels = weights.out_channels;
+  const int64_t depth = weights.kernel.count() * weights.in_per_group;
+  AlignedBuffer<int32_t> zero_points(static_cast<size_t>(channels));
+  p.sums = AlignedBuffer<uint32_t>(static_cast<size_t>(channels));
+  if (zero_points.data() == nullptr || p.sums.data() == nullptr) return false;
+  bool any = false;
+  for (int64_t c = 0; c < channels; c++) {
+    zero_points[c] = weights.zero_points[c] - flip;
+    any = any || zero_points[c] != 0;
+    uint32_t sum = 0;
+    for (int64_t k = 0; k < depth; k++) {
+      sum += static_cast<uint32_t>(int32_t{static_cast<int8_t>(weights.codes[c * depth + k] ^ flip)});
+    }
+    p.sums[c] = sum - static_cast<uint32_t>(zero_points[c]) * static_cast<uint32_t>(depth);
+  }
+  if (!any) return true;
+  p.zero_points = AlignedBuffer<int32_t>(static_cast<size_t>(p.slots()));
+  if (p.zero_points.data() == nullptr) return false;
+  p.spread(zero_points.data(), p.zero_points.data());
+  return true;
+}
+
+}  // namespace
+
+int64_t PackedQuantized::slots() const {
+  return method == Method::kDepthwise ? round_up(facts.out_channels, depthwise->block) : panels.slots();
+}
+
+std::shared_ptr<const PackedQuantized> pack_quantized_for(const QuantizedWeights& weights, const GemmRow& gemm,
+                                                          const DepthwiseRow& depthwise) noexcept {
+  try {
+    auto p = std::make_shared<PackedQuantized>();
+    p->facts = {.groups = weights.groups,
+                .out_channels = weights.out_channels,
+                .in_per_group = weights.in_per_group,
+                .kernel = weights.kernel};
+    p->method = choose_method(weights);
+    if (weights.out_channels == 0) {
+      p->method = Method::kTaps;
+      p->gemm = &gemm;
+      return p;
+    }
+    const uint8_t flip = weights.type == CodeType::kU8 ? 0x80 : 0;
+    bool packed = false;
+    if (p->method == Method::kDepthwise) {
+      p->depthwise = &depthwise;
+      packed = pack_depthwise(weights, flip, *p);
+    } else {
+      p->gemm = &gemm;
+      packed = pack_gemm(weights, flip, *p);
+    }
+    if (!packed || !pack_corrections(weights, flip, *p)) return nullptr;
+    p->facts.bytes = sizeof(PackedQuantized) + p->w.size_bytes() + p->sums.size_bytes() + p->zero_points.size_bytes() +
+                     p->quad_taps.size_bytes() + p->quad_ones.size_bytes();
+    return p;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+std::shared_ptr<const PackedQuantized> pack_quantized(const QuantizedWeights& weights) noexcept {
+  const Isa isa = active_isa();
+  return pack_quantized_for(weights, select_row(gemm_rows(), isa), select_row(depthwise_rows(), isa));
+}
+
+PackedFacts facts(const PackedQuantized& packed) {
+  return packed.facts;
+}
+
+}  // namespace int8

@@ -1,0 +1,74 @@
+// What packing and binding make: the two opaque classes of qconv.h. Both are plain data, filled once and then shared
+// read-only between threads.
+#pragma once
+
+#include <memory>
+
+#include "conv/depthwise.h"
+#include "core/aligned_buffer.h"
+#include "gemm/gemm.h"
+#include "gemm/pack.h"
+#include "int8/qconv.h"
+
+namespace int8 {
+
+// How a convolution is run. The kernel's shape decides it, not the image: weights are packed before any image is seen.
+enum class Method : uint8_t {
+  kTaps,        // a tap for each kernel position, k = input channels of a group
+  kMergedRows,  // a tap for each kernel row, k = kernel width * input channels: few input channels, one group
+  kDepthwise,   // one input channel for each output channel
+};
+
+class PackedQuantized {
+ public:
+  PackedFacts facts;
+  Method method = Method::kTaps;
+  const GemmRow* gemm = nullptr;            // kTaps, kMergedRows
+  const DepthwiseRow* depthwise = nullptr;  // kDepthwise
+  PanelLayout panels;                       // kTaps, kMergedRows
+  int64_t quads = 0;                        // kDepthwise
+  AlignedBuffer<int32_t> quad_taps;         // kDepthwise: [quads*4] kernel positions, -1 where a place is empty
+  AlignedBuffer<uint32_t> quad_ones;        // kDepthwise: [quads] a byte 1 for each tap that exists
+  AlignedBuffer<int8_t> w;                  // s8
+  AlignedBuffer<uint32_t> sums;             // [out_channels] sum(w - zw), both as s8
+  AlignedBuffer<int32_t> zero_points;       // [slots()] as s8; empty if all of them are 0
+
+  int64_t slots() const;  // length of parameter arrays
+  // Moves [out_channels] values to their slots; the others become 0.
+  template <class T>
+  void spread(const T* values, T* out) const {
+    if (method != Method::kDepthwise) {
+      spread_channels(panels, values, out);
+      return;
+    }
+    for (int64_t i = 0; i < slots(); i++) out[i] = T{};
+    for (int64_t c = 0; c < facts.out_channels; c++) {
+      const int64_t block = depthwise->block;
+      out[c / block * block + depthwise->slot(static_cast<int>(c % block))] = values[c];
+    }
+  }
+};
+
+class BoundQuantized {
+ public:
+  std::shared_ptr<const PackedQuantized> packed;
+  CodeType x_type = CodeType::kU8;
+  uint8_t x_flip = 0;  // 0x80 where x is s8
+  uint8_t x_zero = 0;  // the input's zero point, as u8
+  EpilogueScalars scalars;
+  AlignedBuffer<int32_t> offsets;      // [slots()]
+  AlignedBuffer<float> multipliers;    // [slots()], or empty
+  AlignedBuffer<float> bias;           // [slots()], or empty
+  AlignedBuffer<uint8_t> padding_row;  // one pixel of x_zero
+};
+
+// Bytes of one result.
+constexpr int64_t element_size(OutputKind kind) {
+  return kind == OutputKind::kS32 || kind == OutputKind::kF32 ? 4 : 1;
+}
+
+// pack_quantized with kernels of the caller's choice. Null if memory ran out.
+std::shared_ptr<const PackedQuantized> pack_quantized_for(const QuantizedWeights& weights, const GemmRow& gemm,
+                                                          const DepthwiseRow& depthwise) noexcept;
+
+}  // namespace int8

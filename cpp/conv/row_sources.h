@@ -1,0 +1,26 @@
+// Where the rows of a GEMM come from: one after the other (linear, 1x1), or through the windows of a convolution.
+#pragma once
+
+#include "int8/types.h"
+
+namespace int8 {
+
+// Row r is at x + r*pitch; one tap.
+struct DenseRows {
+  const uint8_t* x;
+  int64_t pitch;
+  void fill(int64_t first, int64_t count, int64_t, const uint8_t** rows) const {
+    for (int64_t i = 0; i < count; i++) rows[i] = x + (first + i) * pitch;
+  }
+};
+
+// Row r is the window of output pixel r, counted over images, depth, height and width: one tap for each kernel
+// position, which points at the input pixel under it, or at `padding` where that lies outside. Nothing is copied.
+struct WindowRows {
+  const uint8_t* x;        // channels-last
+  const uint8_t* padding;  // one pixel of the input's zero point
+  const ConvGeometry* geometry;
+  void fill(int64_t first, int64_t count, int64_t pitch, const uint8_t** rows) const;
+};
+
+}  // namespace int8

@@ -1,0 +1,80 @@
+// The quantized GEMM family: what the drivers in conv/ hand to a microkernel, and the table of kernels.
+//
+//   acc[m][n] = offset[n] - zw[n]*row_sum[m] + sum_{t<taps} sum_{i<k} x[t][m][i] * w[n][t][i]      (numerics.md 4)
+//   y[m][n]   = epilogue(acc[m][n])                                                              (numerics.md 5)
+//
+// x is u8 and w is s8 here whatever the user's types are: codes of the other sign are shifted by 128 on the way in, and
+// zero points with them. offset[n] = bias[n] - zx * sum(w[n] - zw[n]) and everything else wraps modulo 2^32.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "core/cpu_features.h"
+#include "int8/qconv.h"
+
+namespace int8 {
+
+// One panel: `m` rows of x against up to `nr` channels.
+struct GemmBlock {
+  // Row r of tap t starts at rows[t*row_pitch + r] + x_offset; k bytes are readable there, not one more.
+  const uint8_t* const* rows = nullptr;
+  int64_t row_pitch = 0;
+  int64_t x_offset = 0;
+  int64_t m = 0;
+  int64_t taps = 0;
+  int64_t k = 0;
+  const int8_t* w = nullptr;  // the panel as pack_panels writes it: [taps][ceil(k/kr)][width][kr], zero padded, aligned
+  int64_t n = 0;              // channels that exist, 1 to nr
+
+  // Per channel, padded to the panel's width, 64-byte aligned.
+  const int32_t* offsets = nullptr;
+  const int32_t* zero_points = nullptr;  // zw; null if all of them are 0
+  const int32_t* row_sums = nullptr;     // [m], sum over taps and k; null if zero_points is
+  const float* multipliers = nullptr;    // null for kS32
+  const float* bias = nullptr;           // kF32 only, may be null
+
+  uint8_t* y = nullptr;  // row r starts at y + r*y_pitch
+  int64_t y_pitch = 0;   // bytes
+};
+
+// The epilogue's scalars.
+struct EpilogueScalars {
+  OutputKind kind = OutputKind::kU8;
+  // Some f(f(acc)*M) may lie outside int32, so it is bounded before it is converted. False where every M is below 1.
+  bool unbounded = true;
+  int32_t zero_point = 0;  // kU8, kS8: in codes
+  int32_t lo = 0;
+  int32_t hi = 255;
+  float float_lo = 0;  // kF32
+  float float_hi = 0;
+};
+
+// Writes y[m][n] for all rows of the block.
+using GemmFn = void(const GemmBlock& block, const EpilogueScalars& epilogue);
+// sums[r] = sum of row r's bytes over taps and k.
+using RowSumsFn = void(const GemmBlock& block, int32_t* sums);
+
+struct GemmRow {
+  Isa isa;      // features needed
+  int mr;       // rows of the widest register tile: drivers cut rows into multiples of it
+  int nr;       // channels of a panel
+  int quantum;  // the last panel of a group is rounded up to this many channels, the others have nr
+  int kr;       // consecutive k of one channel
+  GemmFn* run;
+  RowSumsFn* row_sums;
+};
+
+// Best first; portable is last.
+std::span<const GemmRow> gemm_rows();
+
+namespace gemm {
+
+extern const GemmRow kPortable;
+#ifdef INT8_ARCH_X64
+extern const GemmRow kAvx512Vnni;
+#endif
+
+}  // namespace gemm
+
+}  // namespace int8

@@ -1,0 +1,269 @@
+// Y[m,n] = epilogue(offset[n] - zw[n]*sum(X[m]) + sum_k X[m,k] * W[k,n]), u8 x s8 -> u8/s8/s32/f32 (numerics.md 4, 5).
+//
+// Tile   6 rows x 64 channels, K by 4 (c4: what vpdpbusd adds at once). A narrower last panel takes 8x48, 12x32, 12x16.
+// Regs   6x64: 24 accumulators + 4 of W + 1 broadcast of X = 29 of 32 zmm.
+// Loads  10 for 24 vpdpbusd, of two a cycle each: the multipliers are the limit, not the loads.
+// X      row pointers, k bytes readable each, not one more; rows past m repeat the last one.
+// W      panels of pack_panels: [taps][ceil(k/4)][width][4], zero padded, 64-byte aligned.
+// Exact  vpdpbusd does not saturate; sums wrap.
+// Tails  k: the last 1-3 bytes of a row assembled in a register; n: masked store; m: smaller tiles of the same
+// template. Codes  clamping to [lo, hi] commutes with rounding, so it is left to the saturating packs and two byte
+// operations for
+//        64 outputs at once. vcvtps2dq turns what lies below int32 into INT_MIN, which the packs saturate rightly; what
+//        may lie above is bounded first, but only where some multiplier is 1 or more. Against a clamp of floats and
+//        vpmovdb this saves a third of the epilogue, which is most of the time where K is small.
+#include <immintrin.h>
+
+#include "gemm/gemm.h"
+
+namespace int8 {
+namespace {
+
+#define INT8_UNROLL _Pragma("GCC unroll 64")
+#define INT8_INLINE inline __attribute__((always_inline))
+
+constexpr int kLanes = 16;  // int32 in a zmm
+
+INT8_INLINE __m512i broadcast4(const uint8_t* p) {
+  int32_t v;
+  __builtin_memcpy(&v, p, 4);
+  return _mm512_set1_epi32(v);
+}
+
+// The last `rest` (1 to 3) of k bytes at p, zeros above them. kShort: k itself is below 4.
+template <bool kShort>
+INT8_INLINE __m512i broadcast_tail(const uint8_t* p, int64_t k, int rest) {
+  uint32_t v;
+  if (kShort) {
+    v = p[0] | static_cast<uint32_t>(p[rest > 1 ? 1 : 0]) << 8 | static_cast<uint32_t>(p[rest - 1]) << 16;
+    v &= (1u << (8 * rest)) - 1;
+  } else {
+    __builtin_memcpy(&v, p + k - 4, 4);
+    v >>= 8 * (4 - rest);
+  }
+  return _mm512_set1_epi32(static_cast<int32_t>(v));
+}
+
+template <int NV>
+INT8_INLINE void load_w(const int8_t* w, __m512i (&v)[NV]) {
+  INT8_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_load_si512(w + 64 * j);
+}
+
+// Mask of the channels of vector j that exist.
+INT8_INLINE __mmask16 lane_mask(int64_t n, int j) {
+  const int64_t left = n - kLanes * j;
+  return left >= kLanes ? 0xffff : left <= 0 ? 0 : static_cast<__mmask16>((1u << left) - 1);
+}
+
+struct CodeConstants {
+  __m512i zero_point;  // int16, in the u8 domain
+  __m512i lo, hi;      // u8
+  __m512i flip;        // 0x80 in each byte for s8
+};
+
+INT8_INLINE CodeConstants code_constants(const EpilogueScalars& e) {
+  const int shift = e.kind == OutputKind::kS8 ? 128 : 0;
+  CodeConstants c;
+  c.zero_point = _mm512_set1_epi16(static_cast<int16_t>(e.zero_point + shift));
+  c.lo = _mm512_set1_epi8(static_cast<char>(e.lo + shift));
+  c.hi = _mm512_set1_epi8(static_cast<char>(e.hi + shift));
+  c.flip = _mm512_set1_epi8(static_cast<char>(shift));
+  return c;
+}
+
+// f(f(acc)*M) rounded to int32; kBound keeps it below 2^31 first.
+template <bool kBound>
+INT8_INLINE __m512i scale(__m512i acc, const float* multipliers) {
+  __m512 f = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), _mm512_load_ps(multipliers));
+  if (kBound) f = _mm512_min_ps(f, _mm512_set1_ps(65536.0f));
+  return _mm512_cvtps_epi32(f);
+}
+
+template <int NV, bool kBound>
+INT8_INLINE void store_codes(const __m512i (&acc)[NV], const float* multipliers, const CodeConstants& c, uint8_t* y,
+                             __mmask64 mask) {
+  __m512i q[4];
+  INT8_UNROLL for (int j = 0; j < 4; j++) {
+    q[j] = j < NV ? scale<kBound>(acc[j < NV ? j : 0], multipliers + kLanes * j) : _mm512_setzero_si512();
+  }
+  // Both packs work within 128-bit lanes: dword 4*l+j of the result holds channels 16*j+4*l to +3.
+  const __m512i a = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), c.zero_point);
+  const __m512i b = NV > 2 ? _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), c.zero_point) : a;
+  __m512i bytes = _mm512_packus_epi16(a, b);
+  bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, c.lo), c.hi);
+  bytes = _mm512_xor_si512(bytes, c.flip);
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  bytes = _mm512_permutexvar_epi32(order, bytes);
+  if (NV == 1) {
+    _mm_mask_storeu_epi8(y, static_cast<__mmask16>(mask), _mm512_castsi512_si128(bytes));
+  } else if (NV == 2) {
+    _mm256_mask_storeu_epi8(y, static_cast<__mmask32>(mask), _mm512_castsi512_si256(bytes));
+  } else {
+    _mm512_mask_storeu_epi8(y, mask, bytes);
+  }
+}
+
+template <int NV>
+INT8_INLINE void store_s32(const __m512i (&acc)[NV], uint8_t* y, int64_t n) {
+  INT8_UNROLL for (int j = 0; j < NV; j++) {
+    _mm512_mask_storeu_epi32(y + 64 * j, lane_mask(n, j), acc[j]);
+  }
+}
+
+// clamp(f(f(f(acc)*p) + bias), lo, hi). The order of operands keeps max(-0, +0) = +0 and min(-0, +0) = -0.
+template <int NV>
+INT8_INLINE void store_f32(const __m512i (&acc)[NV], const GemmBlock& b, const EpilogueScalars& e, uint8_t* y) {
+  INT8_UNROLL for (int j = 0; j < NV; j++) {
+    __m512 f = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[j]), _mm512_load_ps(b.multipliers + kLanes * j));
+    if (b.bias != nullptr) f = _mm512_add_ps(f, _mm512_load_ps(b.bias + kLanes * j));
+    f = _mm512_max_ps(f, _mm512_set1_ps(e.float_lo));
+    f = _mm512_min_ps(_mm512_set1_ps(e.float_hi), f);
+    _mm512_mask_storeu_ps(y + 64 * j, lane_mask(b.n, j), f);
+  }
+}
+
+// Rows first to first+m-1 of the block, m <= MR. kSplit chains per accumulator hide vpdpbusd's latency in small tiles.
+template <int MR, int NV, int kSplit>
+__attribute__((noinline)) void tile(const GemmBlock& b, const EpilogueScalars& e, int64_t first, int64_t m) {
+  int64_t row[MR];
+  INT8_UNROLL for (int r = 0; r < MR; r++) row[r] = first + (r < m ? r : m - 1);
+
+  __m512i acc[kSplit][MR][NV];
+  INT8_UNROLL for (int j = 0; j < NV; j++) {
+    const __m512i offset = _mm512_load_si512(b.offsets + kLanes * j);
+    INT8_UNROLL for (int r = 0; r < MR; r++) {
+      acc[0][r][j] = offset;
+      INT8_UNROLL for (int s = 1; s < kSplit; s++) acc[s][r][j] = _mm512_setzero_si512();
+    }
+  }
+  const int8_t* w = b.w;
+  const int64_t whole = b.k & ~int64_t{3};
+  const int64_t split_end = b.k & ~int64_t{4 * kSplit - 1};
+  const int rest = static_cast<int>(b.k - whole);
+  __m512i wv[NV];
+  for (int64_t t = 0; t < b.taps; t++) {
+    const uint8_t* p[MR];
+    INT8_UNROLL for (int r = 0; r < MR; r++) p[r] = b.rows[t * b.row_pitch + row[r]] + b.x_offset;
+    int64_t k = 0;
+    for (; k < split_end; k += 4 * kSplit) {
+      INT8_UNROLL for (int s = 0; s < kSplit; s++) {
+        load_w(w, wv);
+        w += 64 * NV;
+        INT8_UNROLL for (int r = 0; r < MR; r++) {
+          const __m512i x = broadcast4(p[r] + k + 4 * s);
+          INT8_UNROLL for (int j = 0; j < NV; j++) acc[s][r][j] = _mm512_dpbusd_epi32(acc[s][r][j], x, wv[j]);
+        }
+      }
+    }
+    if (kSplit > 1) {
+      for (; k < whole; k += 4) {
+        load_w(w, wv);
+        w += 64 * NV;
+        INT8_UNROLL for (int r = 0; r < MR; r++) {
+          const __m512i x = broadcast4(p[r] + k);
+          INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_dpbusd_epi32(acc[0][r][j], x, wv[j]);
+        }
+      }
+    }
+    if (rest != 0) {
+      load_w(w, wv);
+      w += 64 * NV;
+      if (b.k >= 4) {
+        INT8_UNROLL for (int r = 0; r < MR; r++) {
+          const __m512i x = broadcast_tail<false>(p[r], b.k, rest);
+          INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_dpbusd_epi32(acc[0][r][j], x, wv[j]);
+        }
+      } else {
+        INT8_UNROLL for (int r = 0; r < MR; r++) {
+          const __m512i x = broadcast_tail<true>(p[r], b.k, rest);
+          INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_dpbusd_epi32(acc[0][r][j], x, wv[j]);
+        }
+      }
+    }
+  }
+  INT8_UNROLL for (int s = 1; s < kSplit; s++) {
+    INT8_UNROLL for (int r = 0; r < MR; r++) {
+      INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_add_epi32(acc[0][r][j], acc[s][r][j]);
+    }
+  }
+  if (b.zero_points != nullptr) {
+    INT8_UNROLL for (int j = 0; j < NV; j++) {
+      const __m512i zw = _mm512_load_si512(b.zero_points + kLanes * j);
+      INT8_UNROLL for (int r = 0; r < MR; r++) {
+        const __m512i sum = _mm512_set1_epi32(b.row_sums[row[r]]);
+        acc[0][r][j] = _mm512_sub_epi32(acc[0][r][j], _mm512_mullo_epi32(zw, sum));
+      }
+    }
+  }
+  if (e.kind == OutputKind::kS32) {
+    INT8_UNROLL for (int r = 0; r < MR; r++) store_s32(acc[0][r], b.y + row[r] * b.y_pitch, b.n);
+  } else if (e.kind == OutputKind::kF32) {
+    INT8_UNROLL for (int r = 0; r < MR; r++) store_f32(acc[0][r], b, e, b.y + row[r] * b.y_pitch);
+  } else {
+    const CodeConstants c = code_constants(e);
+    const __mmask64 mask = b.n >= 64 ? ~__mmask64{0} : (__mmask64{1} << b.n) - 1;
+    if (e.unbounded) {
+      INT8_UNROLL for (int r = 0; r < MR; r++) {
+        store_codes<NV, true>(acc[0][r], b.multipliers, c, b.y + row[r] * b.y_pitch, mask);
+      }
+    } else {
+      INT8_UNROLL for (int r = 0; r < MR; r++) {
+        store_codes<NV, false>(acc[0][r], b.multipliers, c, b.y + row[r] * b.y_pitch, mask);
+      }
+    }
+  }
+}
+
+// All rows of a panel whose width is NV vectors: full tiles, then one of the smallest size that holds the rest.
+template <int MR, int NV>
+void panel(const GemmBlock& b, const EpilogueScalars& e) {
+  int64_t r = 0;
+  for (; r + MR <= b.m; r += MR) tile<MR, NV, 1>(b, e, r, MR);
+  const int64_t left = b.m - r;
+  if (left == 0) return;
+  if (left == 1) {
+    tile<1, NV, 4>(b, e, r, 1);
+  } else if (left == 2) {
+    tile<2, NV, 2>(b, e, r, 2);
+  } else if (left <= 4) {
+    tile<4, NV, 1>(b, e, r, left);
+  } else if (MR <= 8 || left > 8) {
+    tile<MR, NV, 1>(b, e, r, left);
+  } else {
+    tile<8, NV, 1>(b, e, r, left);
+  }
+}
+
+void run(const GemmBlock& b, const EpilogueScalars& e) {
+  if (b.n > 48) {
+    panel<6, 4>(b, e);
+  } else if (b.n > 32) {
+    panel<8, 3>(b, e);
+  } else if (b.n > 16) {
+    panel<12, 2>(b, e);
+  } else {
+    panel<12, 1>(b, e);
+  }
+}
+
+void row_sums(const GemmBlock& b, int32_t* sums) {
+  const __m512i ones = _mm512_set1_epi8(1);
+  const int64_t whole = b.k & ~int64_t{63};
+  const __mmask64 mask = (__mmask64{1} << (b.k - whole)) - 1;
+  for (int64_t r = 0; r < b.m; r++) {
+    __m512i acc = _mm512_setzero_si512();
+    for (int64_t t = 0; t < b.taps; t++) {
+      const uint8_t* p = b.rows[t * b.row_pitch + r] + b.x_offset;
+      for (int64_t k = 0; k < whole; k += 64) acc = _mm512_dpbusd_epi32(acc, _mm512_loadu_si512(p + k), ones);
+      acc = _mm512_dpbusd_epi32(acc, _mm512_maskz_loadu_epi8(mask, p + whole), ones);
+    }
+    sums[r] = _mm512_reduce_add_epi32(acc);
+  }
+}
+
+}  // namespace
+
+const GemmRow gemm::kAvx512Vnni{
+    .isa = Isa::kAvx512Vnni, .mr = 12, .nr = 64, .quantum = 16, .kr = 4, .run = run, .row_sums = row_sums};
+
+}  // namespace int8

@@ -1,0 +1,34 @@
+#include "gemm/pack.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace int8 {
+
+PanelLayout panel_layout(const GemmRow& row, int64_t groups, int64_t channels, int64_t taps, int64_t k) {
+  return {
+      .groups = groups, .channels = channels, .taps = taps, .k = k, .nr = row.nr, .quantum = row.quantum, .kr = row.kr};
+}
+
+void pack_panels(const PanelLayout& layout, const uint8_t* w, uint8_t flip, int8_t* packed) {
+  std::memset(packed, 0, static_cast<size_t>(layout.bytes()));
+  const int64_t row = layout.taps * layout.k;
+  for (int64_t g = 0; g < layout.groups; g++) {
+    for (int64_t p = 0; p < layout.panels(); p++) {
+      const int64_t width = layout.panel_width(p);
+      for (int64_t n = 0; n < layout.panel_channels(p); n++) {
+        const uint8_t* from = w + (g * layout.channels + p * layout.nr + n) * row;
+        int8_t* to = packed + layout.panel_offset(g, p) + n * layout.kr;
+        for (int64_t t = 0; t < layout.taps; t++) {
+          for (int64_t k = 0; k < layout.k; k += layout.kr, to += width * layout.kr) {
+            for (int64_t i = 0; i < std::min(layout.kr, layout.k - k); i++) {
+              to[i] = static_cast<int8_t>(*from++ ^ flip);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace int8

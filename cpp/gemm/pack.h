@@ -1,0 +1,54 @@
+// Packing of weights for the GEMM kernels.
+#pragma once
+
+#include "core/aligned_buffer.h"
+#include "gemm/gemm.h"
+
+namespace int8 {
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+constexpr int64_t round_up(int64_t a, int64_t b) {
+  return ceil_div(a, b) * b;
+}
+
+// Where things stand in packed weights. Every group has ceil(channels/nr) panels, one after the other; a panel is
+// [taps][ceil(k/kr)][width][kr] bytes, width nr but for a group's last panel, which is cut to a multiple of `quantum`.
+// Parameters of channels (offsets, multipliers, …) are arrays of groups * panels * nr.
+struct PanelLayout {
+  int64_t groups = 1;
+  int64_t channels = 0;  // of one group
+  int64_t taps = 0;
+  int64_t k = 0;
+  int64_t nr = 1;
+  int64_t quantum = 1;
+  int64_t kr = 1;
+
+  int64_t panels() const { return ceil_div(channels, nr); }
+  int64_t panel_channels(int64_t panel) const { return panel + 1 < panels() ? nr : channels - panel * nr; }
+  int64_t panel_width(int64_t panel) const { return round_up(panel_channels(panel), quantum); }
+  int64_t depth() const { return taps * round_up(k, kr); }
+  int64_t group_bytes() const { return ((panels() - 1) * nr + panel_width(panels() - 1)) * depth(); }
+  int64_t bytes() const { return groups * group_bytes(); }
+  int64_t panel_offset(int64_t group, int64_t panel) const { return group * group_bytes() + panel * nr * depth(); }
+  // Of the first channel of a panel, in the parameter arrays.
+  int64_t slot(int64_t group, int64_t panel) const { return (group * panels() + panel) * nr; }
+  int64_t slots() const { return groups * panels() * nr; }
+};
+
+PanelLayout panel_layout(const GemmRow& row, int64_t groups, int64_t channels, int64_t taps, int64_t k);
+
+// w: [groups*channels][taps][k] codes; `flip` is 0x80 for u8 weights, which become s8. Padding is 0.
+void pack_panels(const PanelLayout& layout, const uint8_t* w, uint8_t flip, int8_t* packed);
+
+// values: [groups*channels]; out: [slots()], padding is 0.
+template <class T>
+void spread_channels(const PanelLayout& layout, const T* values, T* out) {
+  for (int64_t i = 0; i < layout.slots(); i++) out[i] = T{};
+  for (int64_t g = 0; g < layout.groups; g++) {
+    for (int64_t c = 0; c < layout.channels; c++) out[layout.slot(g, 0) + c] = values[g * layout.channels + c];
+  }
+}
+
+}  // namespace int8
