@@ -1,0 +1,102 @@
+// Drivers of float32 convolution and linear: tiles of pixels times panels of channels, shared among threads.
+//
+// Work is cut into items: a block of tiles times a range of panels. A range is as many panels as half an L2 holds (its
+// weights are read once per tile), a block as many tiles as make an item worth a task. Threads take items; which thread
+// takes which changes nothing.
+#include <algorithm>
+
+#include "float/kernels.h"
+#include "float/rows.h"
+#include "int8/thread_pool.h"
+
+namespace int8 {
+namespace {
+
+constexpr int64_t kRangeBytes = int64_t{1} << 19;  // half of a 1 MB L2
+// In multiply-adds of one panel column: 12 x 32 of them take about 12 cycles, so an item is about 10 us and a thread is
+// worth starting for two.
+constexpr int64_t kItemCost = int64_t{1} << 20;
+constexpr int64_t kGrainCost = int64_t{1} << 21;
+constexpr int64_t kMaxRuns = 128;  // runs of one kernel call; the accumulators wait in y between calls
+
+// Whether output pixels are input pixels: then the convolution is a linear layer over them.
+bool pointwise(const ConvGeometry& g) {
+  constexpr Dims3 kOnes{1, 1, 1}, kZeros{0, 0, 0};
+  return g.groups == 1 && g.kernel == kOnes && g.stride == kOnes && g.padding == kZeros && g.output == g.input;
+}
+
+template <class Rows>
+void run_tiles(const PackedFloat& op, const Rows& source, int64_t pixels, float* y, float lo, float hi) {
+  const FloatRow& row = *op.row;
+  const int64_t panels = op.panels(), groups = op.shape.groups;
+  const int64_t tiles = (pixels + row.mr - 1) / row.mr;
+  if (tiles == 0 || panels == 0) return;
+  const int64_t k = std::max<int64_t>(op.k, 1);
+  const int64_t cost =
+      std::max<int64_t>(k, 16) * std::min<int64_t>(row.mr, pixels) * std::min<int64_t>(row.nr, op.padded);
+  int64_t range = std::clamp<int64_t>(kRangeBytes / (k * row.nr * static_cast<int64_t>(sizeof(float))), 1, panels);
+  if (cost * range * tiles > kGrainCost) {  // few pixels: the threads share the panels
+    while (range > 1 && groups * ((panels + range - 1) / range) * tiles < 4 * num_threads()) range = (range + 1) / 2;
+  }
+  const int64_t ranges = (panels + range - 1) / range;
+  const int64_t block = std::clamp<int64_t>(kItemCost / (cost * range), 1, tiles);
+  const int64_t blocks = (tiles + block - 1) / block;
+
+  auto task = [&](int64_t begin, int64_t end) {
+    Rows rows = source;
+    const float* pointers[kMaxRuns * kMaxFloatMr];
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t first_tile = item % blocks * block, last_tile = std::min(first_tile + block, tiles);
+      const int64_t first_panel = item / blocks % ranges * range, last_panel = std::min(first_panel + range, panels);
+      const int64_t group = item / blocks / ranges;
+      for (int64_t t = first_tile; t < last_tile; ++t) {
+        const int64_t pixel = t * row.mr;
+        const int n = static_cast<int>(std::min<int64_t>(row.mr, pixels - pixel));
+        const Runs runs = rows.start(pixel, n);
+        for (int64_t r = 0; r < runs.count; r += kMaxRuns) {
+          const int64_t end_run = std::min(r + kMaxRuns, runs.count);
+          rows.fill(group, r, end_run, row.mr, pointers);
+          for (int64_t p = first_panel; p < last_panel; ++p) {
+            const int64_t channel = p * row.nr;
+            const auto width = static_cast<int>(std::min<int64_t>(row.nr, op.padded - channel));
+            const FloatTile tile{.x = pointers,
+                                 .mr = row.mr,
+                                 .runs = end_run - r,
+                                 .length = runs.length,
+                                 .w = op.panel(group, p) + r * runs.length * width,
+                                 .bias = r == 0 ? op.panel_bias(group, p) : nullptr,
+                                 .y = y + pixel * op.shape.out_channels + group * op.out_per_group + channel,
+                                 .y_stride = op.shape.out_channels,
+                                 .channels = std::min<int64_t>(width, op.out_per_group - channel),
+                                 .last = end_run == runs.count,
+                                 .lo = lo,
+                                 .hi = hi};
+            row.tile(tile, n, width);
+          }
+        }
+      }
+    }
+  };
+  parallel_for(groups * ranges * blocks, std::max<int64_t>(1, kGrainCost / (cost * range * block)), task);
+}
+
+}  // namespace
+
+Status fconv(const PackedFloat& op, std::span<const float> x, std::span<float> y, const ConvGeometry& geometry,
+             float lo, float hi) {
+  if (op.depthwise) {
+    run_depthwise(op, x.data(), y.data(), geometry, lo, hi);
+  } else if (pointwise(geometry)) {
+    run_tiles(op, LinearRows(op, x.data()), geometry.batch * geometry.output.count(), y.data(), lo, hi);
+  } else {
+    run_tiles(op, ConvRows(op, x.data(), geometry), geometry.batch * geometry.output.count(), y.data(), lo, hi);
+  }
+  return Status::kOk;
+}
+
+Status flinear(const PackedFloat& op, std::span<const float> x, std::span<float> y, int64_t rows, float lo, float hi) {
+  run_tiles(op, LinearRows(op, x.data()), rows, y.data(), lo, hi);
+  return Status::kOk;
+}
+
+}  // namespace int8

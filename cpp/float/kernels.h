@@ -1,0 +1,91 @@
+// What an instruction set provides for float32 convolution and linear, and the packed weights that it reads.
+//
+// Y[m, n] = clamp(fma(x_K, w_K, ... fma(x_2, w_2, fma(x_1, w_1, bias_n)) ...), lo, hi): one accumulator for each output
+// element, K ascending over (kernel depth, row, column, input channel), never split into partial sums (numerics.md 7).
+#pragma once
+
+#include <span>
+
+#include "core/aligned_buffer.h"
+#include "int8/cpu.h"
+#include "int8/fconv.h"
+
+namespace int8 {
+
+// One tile: `rows` pixels times the channels of one panel, over some of K. Input is read through row pointers: run r of
+// pixel m is x[r * mr + m], `length` floats; the panel's next runs * length rows of weights belong to them.
+struct FloatTile {
+  const float* const* x;  // [runs][mr]
+  int mr;
+  int64_t runs;
+  int64_t length;
+  const float* w;     // [runs * length][width], width a multiple of the row's `lanes`, zero padded
+  const float* bias;  // [width], the accumulators' start; null: they continue from y
+  float* y;           // pixel m at y + m * y_stride
+  int64_t y_stride;
+  int64_t channels;  // written, at most width
+  bool last;         // clamp to [lo, hi]
+  float lo, hi;
+};
+
+// `pixels` neighbouring pixels of a depthwise convolution's output row, all channels, over some of the taps. Tap t of
+// pixel p reads x[t] + p * step[t], one float per channel.
+struct DepthwiseTile {
+  const float* const* x;
+  const int64_t* step;
+  int64_t taps;
+  const float* w;     // [taps][channels]
+  const float* bias;  // [channels]; null: continue from y
+  float* y;           // pixel p at y + p * channels
+  int64_t channels;
+  int64_t pixels;
+  bool last;
+  float lo, hi;
+};
+
+inline constexpr int kMaxFloatMr = 16;
+
+struct FloatRow {
+  Isa isa;
+  int mr;     // most pixels of a tile
+  int nr;     // channels of a full panel
+  int lanes;  // the last panel of a group is padded to a multiple of this
+  // rows 1..mr, width nr or a multiple of lanes below it
+  void (*tile)(const FloatTile& tile, int rows, int width);
+  void (*depthwise)(const DepthwiseTile& tile);
+};
+
+// All rows, best first; portable is last.
+std::span<const FloatRow> float_rows();
+
+void float_tile_portable(const FloatTile& tile, int rows, int width);
+void float_depthwise_portable(const DepthwiseTile& tile);
+void float_tile_avx512vnni(const FloatTile& tile, int rows, int width);
+void float_depthwise_avx512vnni(const DepthwiseTile& tile);
+
+// Weights in panels. Group g, panel p: K rows of `width` channels, one after another; a panel is nr wide, the last of a
+// group what remains, padded. Depthwise weights (one input and one output channel per group): [taps][channels].
+class PackedFloat {
+ public:
+  const FloatRow* row = nullptr;
+  PackedFacts shape;
+  int64_t k = 0;  // kernel.count() * in_per_group
+  int64_t out_per_group = 0;
+  int64_t padded = 0;  // out_per_group rounded up to lanes
+  bool depthwise = false;
+  AlignedBuffer<float> weights;
+  AlignedBuffer<float> bias;   // [groups][padded], or [channels] if depthwise; +0 where there is none
+  AlignedBuffer<float> zeros;  // what row pointers into padding point at
+
+  int64_t panels() const { return (padded + row->nr - 1) / row->nr; }
+  const float* panel(int64_t group, int64_t p) const { return weights.data() + (group * padded + p * row->nr) * k; }
+  const float* panel_bias(int64_t group, int64_t p) const { return bias.data() + group * padded + p * row->nr; }
+};
+
+// fconv of a depthwise operator (depthwise.cc).
+void run_depthwise(const PackedFloat& op, const float* x, float* y, const ConvGeometry& geometry, float lo, float hi);
+
+// pack_float for a given row of the table. Null if memory ran out.
+std::shared_ptr<const PackedFloat> pack_float_for(const FloatRow& row, const FloatWeights& weights) noexcept;
+
+}  // namespace int8
