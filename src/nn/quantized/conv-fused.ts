@@ -1,7 +1,6 @@
 /** Quantized convolutions with a fused ReLU or clip: the clamp costs nothing, and the scale covers only what remains. */
-import * as Q from '../../ops/quantized'
+import { relu, type Activation } from '../../ops/quantized/params'
 import type { PerAxis } from '../../ops/options'
-import type { QTensor } from '../../tensor/qtensor'
 import { clipBounds, type HardtanhOptions } from '../activation'
 import type { ConvConfig } from '../conv'
 import type * as intrinsic from '../intrinsic'
@@ -11,29 +10,10 @@ import { checkSource, type QuantizedOptions } from './output'
 /** Options of a quantized convolution with a clip; ReLU6 if no bounds are given. */
 export type QuantizedClipOptions = QuantizedConvOptions & HardtanhOptions
 
-const convolveRelu = {
-  1: [Q.conv1dRelu, Q.conv1dReluAsync],
-  2: [Q.conv2dRelu, Q.conv2dReluAsync],
-  3: [Q.conv3dRelu, Q.conv3dReluAsync],
-} as const
-const convolveClip = {
-  1: [Q.conv1dClip, Q.conv1dClipAsync],
-  2: [Q.conv2dClip, Q.conv2dClipAsync],
-  3: [Q.conv3dClip, Q.conv3dClipAsync],
-} as const
-
 /** A quantized convolution whose codes are clamped from the zero point up. */
 export abstract class QuantizedConvReLUNd extends QuantizedConvNd {
-  override forward(x: QTensor): QTensor {
-    this.checkCodes(x)
-    const { scale, zeroPoint } = this.requireQParams()
-    return convolveRelu[this.spatialAxes][0](x, this.requirePacked(), scale, zeroPoint, { dtype: this.dtype })
-  }
-
-  override async forwardAsync(x: QTensor): Promise<QTensor> {
-    this.checkCodes(x)
-    const { scale, zeroPoint } = this.requireQParams()
-    return convolveRelu[this.spatialAxes][1](x, this.requirePacked(), scale, zeroPoint, { dtype: this.dtype })
+  protected override get activation(): Activation {
+    return relu
   }
 }
 
@@ -49,18 +29,8 @@ export abstract class QuantizedConvClipNd extends QuantizedConvNd {
     this.max = max
   }
 
-  override forward(x: QTensor): QTensor {
-    this.checkCodes(x)
-    const { scale, zeroPoint } = this.requireQParams()
-    const { min, max, dtype } = this
-    return convolveClip[this.spatialAxes][0](x, this.requirePacked(), scale, zeroPoint, { min, max, dtype })
-  }
-
-  override async forwardAsync(x: QTensor): Promise<QTensor> {
-    this.checkCodes(x)
-    const { scale, zeroPoint } = this.requireQParams()
-    const { min, max, dtype } = this
-    return convolveClip[this.spatialAxes][1](x, this.requirePacked(), scale, zeroPoint, { min, max, dtype })
+  protected override get activation(): Activation {
+    return { kind: 'clip', min: this.min, max: this.max }
   }
 }
 

@@ -1,6 +1,9 @@
 /** Quantized convolutions. */
+import { runAsync, runSync, type Steps } from '../../backend/steps'
 import * as Q from '../../ops/quantized'
 import type { Bias, PackedConv } from '../../ops/quantized'
+import { none, type Activation } from '../../ops/quantized/params'
+import { convSteps } from '../../ops/quantized/run'
 import type { PerAxis } from '../../ops/options'
 import type { SpatialAxes } from '../../ops/shapes/axes'
 import type { QDType8 } from '../../tensor/dtype'
@@ -14,11 +17,6 @@ import { PackedModule } from './packed'
 export type QuantizedConvOptions = Omit<ConvOptions, 'bias'> & QuantizedOptions
 
 const prepack = { 1: Q.conv1dPrepack, 2: Q.conv2dPrepack, 3: Q.conv3dPrepack } as const
-const convolve = {
-  1: [Q.conv1d, Q.conv1dAsync],
-  2: [Q.conv2d, Q.conv2dAsync],
-  3: [Q.conv3d, Q.conv3dAsync],
-} as const
 
 /** Checks the arguments of a quantized convolution's constructor. */
 export function quantizedConvConfig(
@@ -57,16 +55,24 @@ export abstract class QuantizedConvNd extends PackedModule<PackedConv> implement
     return prepack[this.spatialAxes](weight, bias, { ...convGeometry(this), ...this.named })
   }
 
+  /** What the layer does with its result before it becomes codes. */
+  protected get activation(): Activation {
+    return none
+  }
+
   override forward(x: QTensor): QTensor {
-    this.checkCodes(x)
-    const { scale, zeroPoint } = this.requireQParams()
-    return convolve[this.spatialAxes][0](x, this.requirePacked(), scale, zeroPoint, { dtype: this.dtype })
+    return runSync(this.steps(x))
   }
 
   override async forwardAsync(x: QTensor): Promise<QTensor> {
+    return runAsync(this.steps(x))
+  }
+
+  private steps(x: QTensor): Steps<QTensor> {
     this.checkCodes(x)
-    const { scale, zeroPoint } = this.requireQParams()
-    return convolve[this.spatialAxes][1](x, this.requirePacked(), scale, zeroPoint, { dtype: this.dtype })
+    const { dtype } = this
+    const packed = this.packedParams
+    return convSteps(this.label(), this.spatialAxes, x, packed, { ...this.requireQParams(), dtype }, this.activation)
   }
 }
 

@@ -1,6 +1,8 @@
 /** Quantized linear layers. */
-import * as Q from '../../ops/quantized'
-import type { Bias, PackedLinear } from '../../ops/quantized'
+import { runAsync, runSync, type Steps } from '../../backend/steps'
+import { linearPrepack, type Bias, type PackedLinear } from '../../ops/quantized'
+import { none, relu, type Activation } from '../../ops/quantized/params'
+import { linearSteps } from '../../ops/quantized/run'
 import { checkOptions } from '../../ops/options'
 import type { QDType8 } from '../../tensor/dtype'
 import type { QTensor } from '../../tensor/qtensor'
@@ -23,7 +25,27 @@ export abstract class QuantizedLinearModule extends PackedModule<PackedLinear> {
   }
 
   protected override pack(weight: QTensor<QDType8>, bias: Bias): PackedLinear {
-    return Q.linearPrepack(weight, bias, this.named)
+    return linearPrepack(weight, bias, this.named)
+  }
+
+  /** What the layer does with its result before it becomes codes. */
+  protected get activation(): Activation {
+    return none
+  }
+
+  override forward(x: QTensor): QTensor {
+    return runSync(this.steps(x))
+  }
+
+  override async forwardAsync(x: QTensor): Promise<QTensor> {
+    return runAsync(this.steps(x))
+  }
+
+  private steps(x: QTensor): Steps<QTensor> {
+    this.checkCodes(x)
+    const { dtype } = this
+    const packed = this.packedParams
+    return linearSteps(this.label(), x, packed, { ...this.requireQParams(), dtype }, this.activation)
   }
 }
 
@@ -39,18 +61,6 @@ export class Linear extends QuantizedLinearModule {
 
   override get typeName(): string {
     return 'nn.quantized.Linear'
-  }
-
-  override forward(x: QTensor): QTensor {
-    this.checkCodes(x)
-    const { scale, zeroPoint } = this.requireQParams()
-    return Q.linear(x, this.requirePacked(), scale, zeroPoint, { dtype: this.dtype })
-  }
-
-  override async forwardAsync(x: QTensor): Promise<QTensor> {
-    this.checkCodes(x)
-    const { scale, zeroPoint } = this.requireQParams()
-    return Q.linearAsync(x, this.requirePacked(), scale, zeroPoint, { dtype: this.dtype })
   }
 
   /** The layer of the same size, without weights and output parameters: to load a state dict into. */
@@ -79,16 +89,8 @@ export class LinearReLU extends QuantizedLinearModule {
     return 'nn.quantized.LinearReLU'
   }
 
-  override forward(x: QTensor): QTensor {
-    this.checkCodes(x)
-    const { scale, zeroPoint } = this.requireQParams()
-    return Q.linearRelu(x, this.requirePacked(), scale, zeroPoint, { dtype: this.dtype })
-  }
-
-  override async forwardAsync(x: QTensor): Promise<QTensor> {
-    this.checkCodes(x)
-    const { scale, zeroPoint } = this.requireQParams()
-    return Q.linearReluAsync(x, this.requirePacked(), scale, zeroPoint, { dtype: this.dtype })
+  protected override get activation(): Activation {
+    return relu
   }
 
   /** The layer of the same size, without weights and output parameters: to load a state dict into. */
