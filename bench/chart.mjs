@@ -11,7 +11,7 @@ const colours = { int8: '#2f6f8f', 'onnxruntime-node': '#c9a46a' }
 /** The chart as a Vega-Lite specification. */
 function specification(rows) {
   const values = rows.flatMap(({ name, gops, ms, ortMs, roofShare }) => {
-    const layer = name.replace(' g1', '').replace('conv ', '')
+    const layer = name.replace(/ g1$/, '').replace('conv ', '')
     return [
       { layer, library: 'int8', gops, label: `${(ortMs / ms).toFixed(1)}x, ${(100 * roofShare).toFixed(0)} % of roof` },
       { layer, library: 'onnxruntime-node', gops: (gops * ms) / ortMs, label: '' },
