@@ -104,6 +104,8 @@ bool overlap(const uint8_t* a, size_t a_size, const uint8_t* b, size_t b_size) {
 }  // namespace
 
 std::string show(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
   char text[32];
   std::snprintf(text, sizeof text, "%.17g", value);
   return text;

@@ -63,13 +63,12 @@ void AsyncCalls::done(Task* task) noexcept {
   if (first) napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
 }
 
-void AsyncCalls::settle_finished() {
+void AsyncCalls::settle_finished() noexcept {
   std::vector<Task*> tasks;
   {
     const std::lock_guard lock(mutex_);
     tasks.swap(finished_);
   }
-  const Napi::HandleScope scope(env_);
   for (Task* raw : tasks) {
     const std::unique_ptr<Task> task(raw);
     pending_.erase(raw);
@@ -78,14 +77,18 @@ void AsyncCalls::settle_finished() {
   if (pending_.empty()) napi_unref_threadsafe_function(env_, wake_);
 }
 
-void AsyncCalls::settle(Task& task) {
+void AsyncCalls::settle(Task& task) noexcept {
   const Napi::Env env(env_);
   try {
-    if (task.status_ != int8::Status::kOk) throw_status(env, task.op_);
-    task.storage_->write_back(task.op_);
-    task.promise_->Resolve(env.Undefined());
-  } catch (const Napi::Error& error) {
-    task.promise_->Reject(error.Value());
+    try {
+      if (task.status_ != int8::Status::kOk) throw_status(env, task.op_);
+      task.storage_->write_back(task.op_);
+      task.promise_->Resolve(env.Undefined());
+    } catch (const Napi::Error& error) {
+      task.promise_->Reject(error.Value());
+    }
+  } catch (const Napi::Error&) {
+    // The environment is being terminated: nobody is left to be told.
   }
 }
 

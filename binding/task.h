@@ -68,8 +68,8 @@ class AsyncCalls {
   // On an executor thread.
   void done(Task* task) noexcept;
   // On the event loop.
-  void settle_finished();
-  void settle(Task& task);
+  void settle_finished() noexcept;
+  void settle(Task& task) noexcept;
 
   napi_env env_;
   napi_threadsafe_function wake_ = nullptr;  // made with the first call

@@ -2,6 +2,7 @@
  * The native backend: loads the addon and turns the contract's calls into the addon's. Every place where the binary may
  * lie is tried, every failure kept with its reason.
  */
+import { types } from 'node:util'
 import { BackendError, show } from '../errors'
 import { candidates, platformKey } from './candidates'
 import type {
@@ -198,7 +199,7 @@ function createNativeBackend(addon: Addon): NativeBackend {
         await running
       } catch (error) {
         // Made on the event loop, where the caller is long gone: give it the caller's stack.
-        if (error instanceof Error) error.stack = String(caller.stack).replace(/^.*/, String(error))
+        if (types.isNativeError(error)) error.stack = String(caller.stack).replace(/^.*/, String(error))
         throw error
       }
     },
