@@ -1,0 +1,30 @@
+/** From float models to quantized ones. PyTorch: `torch.ao.quantization`. */
+export {
+  FixedQParamsObserver,
+  HistogramObserver,
+  isObserver,
+  MinMaxObserver,
+  MovingAverageMinMaxObserver,
+  MovingAveragePerChannelMinMaxObserver,
+  Observer,
+  PerChannelMinMaxObserver,
+  PlaceholderObserver,
+  PowerOfTwoHistogramObserver,
+  type FixedQParamsOptions,
+  type FloatChannelQParams,
+  type HistogramOptions,
+  type MovingAverageOptions,
+  type ObserverOptions,
+  type ObserverScheme,
+  type ObserverState,
+  type PerChannelOptions,
+  type PowerOfTwoHistogramOptions,
+  type Skipped,
+} from './observers'
+export { getDefaultQConfig, getMinMaxQConfig, getPerTensorQConfig, type QConfig, type QConfigMapping } from './qconfig'
+export { fuseModules } from './fuse'
+export { prepare, type PrepareOptions } from './prepare'
+export { calibrationState, loadCalibration, mergeCalibration } from './calibration'
+export { convert, type ConvertOptions } from './convert'
+export { getDefaultDynamicQConfig, quantizeDynamic, type QuantizeDynamicOptions } from './dynamic'
+export { QuantWrapper } from './wrapper'
