@@ -2,6 +2,7 @@
 // -static-libstdc++: the linker's --wrap routes every reference, those inside libstdc++.a too, to the oldest version of
 // the symbol that glibc still has.
 #include <pthread.h>
+#include <signal.h>
 
 #if defined(__x86_64__)
 #define INT8_GLIBC_BASE "GLIBC_2.2.5"
@@ -15,22 +16,32 @@ extern "C" {
 __attribute__((visibility("hidden"))) char __libc_single_threaded = 0;
 
 int int8_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+int int8_pthread_detach(pthread_t);
 int int8_pthread_join(pthread_t, void**);
 int int8_pthread_once(pthread_once_t*, void (*)());
+int int8_pthread_sigmask(int, const sigset_t*, sigset_t*);
 int int8_pthread_key_create(pthread_key_t*, void (*)(void*));
 __asm__(".symver int8_pthread_create, pthread_create@" INT8_GLIBC_BASE);
+__asm__(".symver int8_pthread_detach, pthread_detach@" INT8_GLIBC_BASE);
 __asm__(".symver int8_pthread_join, pthread_join@" INT8_GLIBC_BASE);
 __asm__(".symver int8_pthread_once, pthread_once@" INT8_GLIBC_BASE);
+__asm__(".symver int8_pthread_sigmask, pthread_sigmask@" INT8_GLIBC_BASE);
 __asm__(".symver int8_pthread_key_create, __pthread_key_create@" INT8_GLIBC_BASE);
 
 int __wrap_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*), void* argument) {
   return int8_pthread_create(thread, attributes, start, argument);
+}
+int __wrap_pthread_detach(pthread_t thread) {
+  return int8_pthread_detach(thread);
 }
 int __wrap_pthread_join(pthread_t thread, void** result) {
   return int8_pthread_join(thread, result);
 }
 int __wrap_pthread_once(pthread_once_t* control, void (*routine)()) {
   return int8_pthread_once(control, routine);
+}
+int __wrap_pthread_sigmask(int how, const sigset_t* set, sigset_t* old) {
+  return int8_pthread_sigmask(how, set, old);
 }
 int __wrap___pthread_key_create(pthread_key_t* key, void (*destructor)(void*)) {
   return int8_pthread_key_create(key, destructor);
