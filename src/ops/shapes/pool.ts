@@ -50,7 +50,7 @@ export interface PoolPlan {
   /** Shape of the result, with a batch axis only where the input has one. */
   readonly shape: Shape
   /** What the average of each window divides by, one per output position. */
-  readonly divisors: () => Float32Array
+  readonly divisors: () => Float64Array
 }
 
 /** The windows of one axis. */
@@ -205,8 +205,8 @@ function products(
   axes: readonly AxisWindows[],
   divisor: (axis: number, o: number) => number,
   override: number | undefined,
-): Float32Array {
-  const result = new Float32Array(depth * height * width)
+): Float64Array {
+  const result = new Float64Array(depth * height * width)
   if (override !== undefined) return result.fill(override)
   const missing = 3 - axes.length
   const along = (axis: number, o: number): number => (axis < missing ? 1 : divisor(axis - missing, o))
