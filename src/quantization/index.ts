@@ -28,3 +28,20 @@ export { calibrationState, loadCalibration, mergeCalibration } from './calibrati
 export { convert, type ConvertOptions } from './convert'
 export { getDefaultDynamicQConfig, quantizeDynamic, type QuantizeDynamicOptions } from './dynamic'
 export { QuantWrapper } from './wrapper'
+export { diagnose } from './diagnose/diagnose'
+export { DiagnoseReport, type LayerReport } from './diagnose/report'
+export type { LayerFigures } from './diagnose/measure'
+export {
+  explain,
+  Explanation,
+  type BiasStep,
+  type ExplainOptions,
+  type ExplanationData,
+  type Fault,
+  type FaultCode,
+  type Operand,
+  type Originals,
+  type OutputStep,
+  type Tap,
+  type Terms,
+} from './explain'

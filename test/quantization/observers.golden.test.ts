@@ -139,7 +139,7 @@ function checkSteps(golden: GoldenCase): void {
   const batches = batchesOf(golden)
   const observers = [make(golden)]
   if (golden.op === 'HistogramObserver' && steps.every(hasWholeBounds))
-    observers.push(make(golden, { HistogramObserver: HistogramObserver as (typeof classes)[string] }))
+    observers.push(make(golden, { HistogramObserver: HistogramObserver }))
   for (const observer of observers) {
     expect([observer.quantMin, observer.quantMax]).toEqual([outputs.number('quant_min'), outputs.number('quant_max')])
     expect(observer.eps).toBe(outputs.number('eps'))

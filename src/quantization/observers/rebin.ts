@@ -3,6 +3,8 @@ import { rne } from '../../tensor/rounding'
 import type { Range } from './formulas'
 
 const { fround } = Math
+/** Up to this many cells their indices are exact, with room for sums. */
+const mostCells = 2 ** 52
 
 /** The grid of fine cells on which old bins are laid: each old bin is `upsample` cells, each new one `downsample`. */
 export interface Grid {
@@ -18,7 +20,7 @@ export interface Grid {
  * `w = f(f(max - min) / (bins * upsample))` wide, a new bin is a whole number of cells, and the range's maximum is moved up
  * until the new bins fit.
  *
- * Undefined where float32 cannot express the grid: cells too narrow beside the new range, or a maximum beyond float32.
+ * Undefined where there is no such grid: cells too narrow to be counted, or a maximum beyond float32.
  */
 export function growRange(from: Range, batch: Range, bins: number, upsample: number): Grid | undefined {
   const min = Math.min(from.min, batch.min)
@@ -30,7 +32,7 @@ export function growRange(from: Range, batch: Range, bins: number, upsample: num
   const extra = fround(fround(fround(downsample) * oldBin) - span)
   const start = rne(fround(fround(from.min - min) / cell))
   const grown = fround(max + extra)
-  if (!Number.isFinite(downsample) || !Number.isFinite(start) || !Number.isFinite(grown)) return undefined
+  if (!(bins * downsample <= mostCells) || !Number.isFinite(start) || !Number.isFinite(grown)) return undefined
   const room = Math.max(bins * downsample - bins * upsample, 0)
   return { range: { min, max: grown }, upsample, downsample, start: Math.min(start, room) }
 }
