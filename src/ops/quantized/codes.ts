@@ -1,5 +1,4 @@
 /** Kernels on codes that several ops share: clamp, requantize, table. */
-import type { Codes } from '../../backend/contract'
 import { step, type Steps } from '../../backend/steps'
 import { codeArrayClass, codeRange, type QDType8, type QuantizedArrays } from '../../tensor/dtype'
 import type { PerTensorQParams } from '../../tensor/qparams'

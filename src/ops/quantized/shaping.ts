@@ -109,8 +109,8 @@ export interface RequantizeOptions<D extends QDType8> {
   readonly dtype?: D
 }
 
-function* requantizeSteps<X extends QDType8, Y extends QDType8>(
-  x: QTensor<X>,
+function* requantizeSteps<Y extends QDType8>(
+  x: QTensor<QDType8>,
   scale: number,
   zeroPoint: number,
   options: RequantizeOptions<Y>,
