@@ -56,55 +56,55 @@ export class FloatFunctional extends ObservableModule<Activation, Activation> im
   }
 
   add<T extends Activation>(a: T, b: T): T {
-    return this.watched(F.add(...this.pair('add', a, b)))
+    return this.watched(F.add(...this.pair('add', a, b))) as T
   }
 
   async addAsync<T extends Activation>(a: T, b: T): Promise<T> {
-    return this.watched(await F.addAsync(...this.pair('add', a, b)))
+    return this.watched(await F.addAsync(...this.pair('add', a, b))) as T
   }
 
   addRelu<T extends Activation>(a: T, b: T): T {
-    return this.watched(F.relu(F.add(...this.pair('addRelu', a, b))))
+    return this.watched(F.relu(F.add(...this.pair('addRelu', a, b)))) as T
   }
 
   async addReluAsync<T extends Activation>(a: T, b: T): Promise<T> {
-    return this.watched(await F.reluAsync(await F.addAsync(...this.pair('addRelu', a, b))))
+    return this.watched(await F.reluAsync(await F.addAsync(...this.pair('addRelu', a, b)))) as T
   }
 
   addScalar<T extends Activation>(a: T, value: number): T {
-    return kindOf<T>(F.add(...this.withScalar('addScalar', a, value)))
+    return F.add(...this.withScalar('addScalar', a, value)) as T
   }
 
   async addScalarAsync<T extends Activation>(a: T, value: number): Promise<T> {
-    return kindOf<T>(await F.addAsync(...this.withScalar('addScalar', a, value)))
+    return (await F.addAsync(...this.withScalar('addScalar', a, value))) as T
   }
 
   mul<T extends Activation>(a: T, b: T): T {
-    return this.watched(F.mul(...this.pair('mul', a, b)))
+    return this.watched(F.mul(...this.pair('mul', a, b))) as T
   }
 
   async mulAsync<T extends Activation>(a: T, b: T): Promise<T> {
-    return this.watched(await F.mulAsync(...this.pair('mul', a, b)))
+    return this.watched(await F.mulAsync(...this.pair('mul', a, b))) as T
   }
 
   mulScalar<T extends Activation>(a: T, value: number): T {
-    return kindOf<T>(F.mul(...this.withScalar('mulScalar', a, value)))
+    return F.mul(...this.withScalar('mulScalar', a, value)) as T
   }
 
   async mulScalarAsync<T extends Activation>(a: T, value: number): Promise<T> {
-    return kindOf<T>(await F.mulAsync(...this.withScalar('mulScalar', a, value)))
+    return (await F.mulAsync(...this.withScalar('mulScalar', a, value))) as T
   }
 
   cat<T extends Activation>(tensors: readonly T[], dim = 0): T {
-    return this.watched(F.cat(this.list(tensors), dim))
+    return this.watched(F.cat(this.list(tensors), dim)) as T
   }
 
   async catAsync<T extends Activation>(tensors: readonly T[], dim = 0): Promise<T> {
-    return this.watched(await F.catAsync(this.list(tensors), dim))
+    return this.watched(await F.catAsync(this.list(tensors), dim)) as T
   }
 
-  private watched<T extends Activation>(y: Tensor): T {
-    return kindOf<T>(this.observed(y))
+  private watched(y: Tensor): Activation {
+    return this.observed(y)
   }
 
   private pair(method: string, a: unknown, b: unknown): [Tensor, Tensor] {
@@ -127,9 +127,4 @@ export class FloatFunctional extends ObservableModule<Activation, Activation> im
       return item
     })
   }
-}
-
-/** The caller's type of tensor: what comes out is of the kind of what went in. */
-function kindOf<T extends Activation>(y: Activation): T {
-  return y as T
 }

@@ -29,7 +29,7 @@ export class QuantStub extends ObservableModule<Tensor, Activation> {
  * Marks where codes become float again: passes float through and dequantizes codes; conversion puts
  * `nn.quantized.DeQuantize` here. PyTorch: `torch.ao.quantization.DeQuantStub`.
  */
-export class DeQuantStub extends Module<Activation, Tensor> {
+export class DeQuantStub extends Module<Activation> {
   override get typeName(): string {
     return 'nn.DeQuantStub'
   }

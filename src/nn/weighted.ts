@@ -108,6 +108,10 @@ export abstract class WeightedModule extends ObservableModule {
   private refuse(argument: string, value: Tensor | undefined, fault: string | undefined): void {
     if (fault === undefined) return
     const issue = { op: this.label(), message: `${argument} ${fault}` }
-    throw isTensor(value) && value.dtype === 'float32' ? new ShapeError(issue) : new DTypeError(issue)
+    throw isFloat(value) ? new ShapeError(issue) : new DTypeError(issue)
   }
+}
+
+function isFloat(value: unknown): boolean {
+  return isTensor(value) && value.dtype === 'float32'
 }

@@ -33,53 +33,53 @@ export class QFunctional extends QuantizedModule<Activation, Activation> impleme
   }
 
   add<T extends Activation>(a: T, b: T): T {
-    return kindOf<T>(Q.add(...this.pair('add', a, b)))
+    return Q.add(...this.pair('add', a, b)) as T
   }
 
   async addAsync<T extends Activation>(a: T, b: T): Promise<T> {
-    return kindOf<T>(await Q.addAsync(...this.pair('add', a, b)))
+    return (await Q.addAsync(...this.pair('add', a, b))) as T
   }
 
   addRelu<T extends Activation>(a: T, b: T): T {
-    return kindOf<T>(Q.addRelu(...this.pair('addRelu', a, b)))
+    return Q.addRelu(...this.pair('addRelu', a, b)) as T
   }
 
   async addReluAsync<T extends Activation>(a: T, b: T): Promise<T> {
-    return kindOf<T>(await Q.addReluAsync(...this.pair('addRelu', a, b)))
+    return (await Q.addReluAsync(...this.pair('addRelu', a, b))) as T
   }
 
   /** Changes the zero point, and the scale where the range asks for it: the result's parameters are not this module's. */
   addScalar<T extends Activation>(a: T, value: number): T {
-    return kindOf<T>(Q.addScalar(this.codes('addScalar', a, value), value))
+    return Q.addScalar(this.codes('addScalar', a, value), value) as T
   }
 
   async addScalarAsync<T extends Activation>(a: T, value: number): Promise<T> {
-    return kindOf<T>(await Q.addScalarAsync(this.codes('addScalar', a, value), value))
+    return (await Q.addScalarAsync(this.codes('addScalar', a, value), value)) as T
   }
 
   mul<T extends Activation>(a: T, b: T): T {
-    return kindOf<T>(Q.mul(...this.pair('mul', a, b)))
+    return Q.mul(...this.pair('mul', a, b)) as T
   }
 
   async mulAsync<T extends Activation>(a: T, b: T): Promise<T> {
-    return kindOf<T>(await Q.mulAsync(...this.pair('mul', a, b)))
+    return (await Q.mulAsync(...this.pair('mul', a, b))) as T
   }
 
   /** Changes the scale: the result's parameters are not this module's. */
   mulScalar<T extends Activation>(a: T, value: number): T {
-    return kindOf<T>(Q.mulScalar(this.codes('mulScalar', a, value), value))
+    return Q.mulScalar(this.codes('mulScalar', a, value), value) as T
   }
 
   async mulScalarAsync<T extends Activation>(a: T, value: number): Promise<T> {
-    return kindOf<T>(await Q.mulScalarAsync(this.codes('mulScalar', a, value), value))
+    return (await Q.mulScalarAsync(this.codes('mulScalar', a, value), value)) as T
   }
 
   cat<T extends Activation>(tensors: readonly T[], dim = 0): T {
-    return kindOf<T>(Q.cat(this.list(tensors), dim, this.requireQParams()))
+    return Q.cat(this.list(tensors), dim, this.requireQParams()) as T
   }
 
   async catAsync<T extends Activation>(tensors: readonly T[], dim = 0): Promise<T> {
-    return kindOf<T>(await Q.catAsync(this.list(tensors), dim, this.requireQParams()))
+    return (await Q.catAsync(this.list(tensors), dim, this.requireQParams())) as T
   }
 
   private pair(method: string, a: unknown, b: unknown): Pair {
@@ -125,9 +125,4 @@ export class QFunctional extends QuantizedModule<Activation, Activation> impleme
   static fromFloat(module: FloatFunctional): QFunctional {
     return QFunctional.like(module).adopt(module, module.activationPostProcess)
   }
-}
-
-/** The caller's type of tensor: codes, which is what came in. */
-function kindOf<T extends Activation>(y: Activation): T {
-  return y as T
 }

@@ -1,7 +1,7 @@
 /** What every layer with a quantized output of its own has: a scale, a zero point, a dtype. */
 import { ArgumentError, DTypeError, NotCalibratedError, QParamsError, show } from '../../errors'
 import type { Observer } from '../../quantization/observers/observer'
-import { checkQDType, codeRange, type DType, type QDType8 } from '../../tensor/dtype'
+import { checkQDType, type DType, type QDType8 } from '../../tensor/dtype'
 import { checkScale, checkZeroPoint } from '../../tensor/qparams'
 import { checkQTensor, type QTensor } from '../../tensor/qtensor'
 import { isTensor, Tensor } from '../../tensor/tensor'
