@@ -2,9 +2,10 @@
 import * as F from '../ops/float'
 import { checkBoolean, checkOptions, checkWhole } from '../ops/options'
 import { ArgumentError, ShapeError, show } from '../errors'
+import { isQTensor } from '../tensor/qtensor'
 import { isTensor, type Tensor } from '../tensor/tensor'
 import { sameShape, shapeText } from '../tensor/shape'
-import { ObservableModule, type StateSlot, type StateValue } from './module'
+import { ObservableModule, type Activation, type StateSlot, type StateValue } from './module'
 import { describe, plainSlotCheck } from './state'
 
 /** Options of a batch normalisation. */
@@ -24,7 +25,7 @@ export abstract class BatchNormNd extends ObservableModule {
   readonly features: number
   readonly eps: number
   readonly affine: boolean
-  private tensors: Readonly<Partial<Record<Field, Tensor>>> = {}
+  private tensors: Readonly<Partial<Record<Field, Tensor | undefined>>> = {}
   private tracked: StateValue | undefined = undefined
 
   constructor(op: string, features: number, options: BatchNormOptions) {
@@ -153,18 +154,17 @@ export abstract class BatchNormNd extends ObservableModule {
       })
     const fault = value === undefined ? undefined : plainSlotCheck(value, 'float32', [this.features])
     if (fault !== undefined) throw new ShapeError({ op: this.label(), message: `${field} ${fault}` })
-    this.tensors = Object.fromEntries(
-      Object.entries({ ...this.tensors, [field]: value }).filter(([, tensor]) => tensor !== undefined),
-    )
+    this.tensors = { ...this.tensors, [field]: value }
   }
 
-  private operands(x: Tensor): {
+  /** @internal Refuses an input of another rank, and gives what to normalise with. */
+  operands(x: Activation): {
     readonly mean: Tensor
     readonly variance: Tensor
     readonly options: { readonly weight?: Tensor; readonly bias?: Tensor; readonly eps: number }
   } {
     const { mean, variance, weight, bias } = this.requireStatistics()
-    if (isTensor(x) && !this.ranks.includes(x.rank))
+    if ((isTensor(x) || isQTensor(x)) && !this.ranks.includes(x.rank))
       throw new ShapeError({
         op: this.label(),
         argument: 'x',

@@ -14,12 +14,14 @@ abstract class TableModule extends QuantizedModule {
 
   override forward(x: QTensor): QTensor {
     this.checkCodes(x)
+    this.checkDType(x)
     const { scale, zeroPoint } = this.requireQParams()
     return this.run(x, scale, zeroPoint)
   }
 
   override async forwardAsync(x: QTensor): Promise<QTensor> {
     this.checkCodes(x)
+    this.checkDType(x)
     const { scale, zeroPoint } = this.requireQParams()
     return this.runAsync(x, scale, zeroPoint)
   }

@@ -1,8 +1,9 @@
 /** Batch normalisation between codes. */
-import { runAsync } from '../../backend/steps'
 import { checkOptions } from '../../ops/options'
-import { dequantizeSteps, type QTensor } from '../../tensor/qtensor'
-import { quantizePerTensor, quantizePerTensorAsync } from '../../tensor/quantize'
+import * as Q from '../../ops/quantized'
+import type { QDType8 } from '../../tensor/dtype'
+import type { QTensor } from '../../tensor/qtensor'
+import type { Tensor } from '../../tensor/tensor'
 import * as float from '../batchnorm'
 import type { BatchNormNd, BatchNormOptions } from '../batchnorm'
 import * as intrinsic from '../intrinsic'
@@ -47,17 +48,24 @@ export abstract class QuantizedBatchNormNd extends QuantizedModule {
     }
   }
 
+  /** Whether a ReLU follows. */
+  protected readonly relu: boolean = false
+
   override forward(x: QTensor): QTensor {
-    this.checkCodes(x)
-    const { scale, zeroPoint } = this.requireQParams()
-    return quantizePerTensor(this.norm.forward(x.dequantize()), scale, zeroPoint, this.dtype)
+    const op = this.relu ? Q.batchNormRelu : Q.batchNorm
+    return op(...this.operands(x))
   }
 
   override async forwardAsync(x: QTensor): Promise<QTensor> {
+    const op = this.relu ? Q.batchNormReluAsync : Q.batchNormAsync
+    return op(...this.operands(x))
+  }
+
+  private operands(x: QTensor): [QTensor<QDType8>, Tensor, Tensor, Q.QuantizedBatchNormOptions] {
     this.checkCodes(x)
-    const { scale, zeroPoint } = this.requireQParams()
-    const y = await this.norm.forwardAsync(await runAsync(dequantizeSteps(x)))
-    return quantizePerTensorAsync(y, scale, zeroPoint, this.dtype)
+    this.checkDType(x)
+    const { mean, variance, options } = this.norm.operands(x)
+    return [x, mean, variance, { ...options, ...this.requireQParams() }]
   }
 
   /** Takes over a watched float layer: parameters of its output, statistics. */
@@ -145,6 +153,8 @@ export class BNReLU2d extends QuantizedBatchNormNd {
     return 'nn.quantized.BNReLU2d'
   }
 
+  protected override readonly relu: boolean = true
+
   /** The layer of the same size, without statistics and output parameters: to load a state dict into. */
   static like(module: intrinsic.BNReLU2d): BNReLU2d {
     checkSource('nn.quantized.BNReLU2d', module, 'nn.intrinsic.BNReLU2d')
@@ -168,6 +178,8 @@ export class BNReLU3d extends QuantizedBatchNormNd {
   override get typeName(): string {
     return 'nn.quantized.BNReLU3d'
   }
+
+  protected override readonly relu: boolean = true
 
   /** The layer of the same size, without statistics and output parameters: to load a state dict into. */
   static like(module: intrinsic.BNReLU3d): BNReLU3d {

@@ -1,7 +1,7 @@
 /** Arithmetic between codes, as a module that has the result's scale. */
 import * as Q from '../../ops/quantized'
 import { checkFinite, checkOptions } from '../../ops/options'
-import { ArgumentError, DTypeError } from '../../errors'
+import { ArgumentError } from '../../errors'
 import type { QDType8 } from '../../tensor/dtype'
 import type { QTensor } from '../../tensor/qtensor'
 import type { FloatFunctional, Functional } from '../functional-modules'
@@ -85,7 +85,7 @@ export class QFunctional extends QuantizedModule<Activation, Activation> impleme
   private pair(method: string, a: unknown, b: unknown): Pair {
     this.checkCodes(a, method, 'a')
     this.checkCodes(b, method, 'b')
-    this.checkDType(method, a)
+    this.checkDType(a, method, 'a')
     const { scale, zeroPoint } = this.requireQParams()
     return [a, b, scale, zeroPoint]
   }
@@ -99,20 +99,9 @@ export class QFunctional extends QuantizedModule<Activation, Activation> impleme
   private list(tensors: readonly unknown[]): QTensor<QDType8>[] {
     return tensors.map((item, index) => {
       this.checkCodes(item, 'cat', `tensors[${String(index)}]`)
-      this.checkDType('cat', item)
+      this.checkDType(item, 'cat', `tensors[${String(index)}]`)
       return item
     })
-  }
-
-  private checkDType(method: string, x: QTensor<QDType8>): void {
-    if (x.dtype !== this.dtype)
-      throw new DTypeError({
-        op: this.label(method),
-        argument: 'a',
-        expected: `a QTensor of ${this.dtype}, as this module's output`,
-        received: `one of ${x.dtype}`,
-        hint: 'Give every activation observer of the model the same dtype.',
-      })
   }
 
   /** The same module, without output parameters: to load a state dict into. */

@@ -100,6 +100,18 @@ export abstract class QuantizedModule<In extends Activation = QTensor, Out exten
     checkQTensor(this.label(method), x, argument, ['quint8', 'qint8'])
   }
 
+  /** Refuses codes of another type than the output's, where the op keeps the type. */
+  protected checkDType(x: QTensor<QDType8>, method?: string, argument = 'x'): void {
+    if (x.dtype !== this.dtype)
+      throw new DTypeError({
+        op: this.label(method),
+        argument,
+        expected: `a QTensor of ${this.dtype}, as this module's output`,
+        received: `one of ${x.dtype}`,
+        hint: 'Give every activation observer of the model the same dtype.',
+      })
+  }
+
   /** Takes over what an observer saw, and its module's path. */
   protected adopt(source: Layer, observer: Observer | undefined): this {
     if (source.modulePath !== undefined) this.modulePath = source.modulePath
