@@ -5,6 +5,7 @@ import { ShapeError } from '../../errors'
 import { reformatSteps } from '../../tensor/movement'
 import { checkShape, shapeText, sizeOf, type Shape } from '../../tensor/shape'
 import { checkTensor, Tensor } from '../../tensor/tensor'
+import { fromImageSteps, toImageSteps } from '../image'
 import { checkOptions } from '../options'
 import type { SpatialAxes } from '../shapes/axes'
 import { convGeometry, convOptionKeys, type ConvOptions } from '../shapes/conv'
@@ -22,22 +23,22 @@ export function* packedConvSteps(
 ): Steps<Tensor> {
   checkTensor(op, x, 'x')
   const handle = packed.handle(currentBackend())
-  const { geometry, shape } = convGeometry(op, x.shape, params)
+  const { geometry, shape, batched } = convGeometry(op, x.shape, params, true)
   const y = floats(sizeOf(shape))
-  if (y.length > 0) {
-    const { batch, groups, input } = geometry
-    yield* packed.empty
-      ? step('fconv', {
-          op: handle,
-          x: floats(batch * input[0] * input[1] * input[2] * groups).fill(-0),
-          y,
-          geometry: { ...geometry, inChannels: groups },
-          lo,
-          hi,
-        })
-      : step('fconv', { op: handle, x: yield* reformatSteps(x, 'channelsLast', floats), y, geometry, lo, hi })
-  }
-  return new Tensor('float32', shape, y, 'channelsLast')
+  if (y.length === 0) return new Tensor('float32', shape, y)
+  const { batch, groups, input } = geometry
+  yield* packed.empty
+    ? step('fconv', {
+        op: handle,
+        x: floats(batch * input[0] * input[1] * input[2] * groups).fill(-0),
+        y,
+        geometry: { ...geometry, inChannels: groups },
+        lo,
+        hi,
+      })
+    : step('fconv', { op: handle, x: yield* toImageSteps(x, batched, floats), y, geometry, lo, hi })
+  const { storage, memoryFormat } = yield* fromImageSteps(y, shape, batched, floats)
+  return new Tensor('float32', shape, storage, memoryFormat)
 }
 
 /** A linear layer with packed weights; the result is clamped to `[lo, hi]`. */
@@ -98,13 +99,13 @@ function* convSteps(
  * Two-dimensional convolution (cross-correlation). PyTorch: `torch.nn.functional.conv2d`.
  *
  * Every output is `bias`, then one fused multiply-add per kernel row, kernel column and input channel, in this order
- * (numerics.md 7). The result is channels-last in memory, whatever x is.
+ * (numerics.md 7). With a batch axis the result is channels-last in memory, whatever x is.
  *
- * @param x - float32 `[N, C, H, W]`.
+ * @param x - float32 `[N, C, H, W]` or `[C, H, W]`.
  * @param weight - float32 `[O, C / groups, kH, kW]`.
  * @param bias - float32 `[O]`, or null.
  * @param options - `stride`, `padding`, `dilation`, `groups`.
- * @returns float32 `[N, O, oH, oW]`.
+ * @returns float32 `[N, O, oH, oW]` or `[O, oH, oW]`.
  * @throws ShapeError, DTypeError, ArgumentError
  * @example
  * conv2d(tensor([1, 2, 3, 4], [1, 1, 2, 2]), tensor([1, 1, 1, 1], [1, 1, 2, 2])).item() // 10

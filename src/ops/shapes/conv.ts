@@ -86,14 +86,18 @@ export function readConv(op: string, weightShape: Shape, axes: SpatialAxes, opti
   }
 }
 
-/** The geometry of a convolution over an input of this shape, and the shape of its result. */
-export function convGeometry(
-  op: string,
-  shape: Shape,
-  params: ConvParams,
-): { readonly geometry: ConvGeometry; readonly shape: Shape } {
+/** A convolution against its input. */
+export interface ConvPlan {
+  readonly geometry: ConvGeometry
+  /** Shape of the result, with a batch axis only where the input has one. */
+  readonly shape: Shape
+  readonly batched: boolean
+}
+
+/** The geometry of a convolution over an input of this shape, which may lack its batch axis where `unbatched` says so. */
+export function convGeometry(op: string, shape: Shape, params: ConvParams, unbatched: boolean): ConvPlan {
   const { kernel, stride, dilation, padding, groups, outChannels, inPerGroup } = params
-  const image = readImage(op, shape, params.axes, false)
+  const image = readImage(op, shape, params.axes, unbatched)
   if (image.channels !== inPerGroup * groups) throw wrongChannels(op, image.channels, params)
   const output = image.spatial.map((size, axis) =>
     windowCount(
@@ -111,6 +115,7 @@ export function convGeometry(
   )
   return {
     shape: imageShape(op, image, outChannels, output),
+    batched: image.batched,
     geometry: {
       batch: image.batch,
       groups,
@@ -147,7 +152,7 @@ function wrongChannels(op: string, channels: number, params: ConvParams): ShapeE
 /**
  * The shape that a convolution returns: along each axis `floor((size + pads - dilation * (kernel - 1) - 1) / stride) + 1`.
  *
- * @param inputShape - `[N, C, space…]`, one to three spatial axes.
+ * @param inputShape - `[N, C, space…]` or `[C, space…]`, one to three spatial axes.
  * @param weightShape - `[outChannels, C / groups, kernel…]`.
  * @throws ShapeError where they do not fit each other, or nothing is left of the input.
  * @example
@@ -161,5 +166,5 @@ export function convOutputShape(inputShape: Shape, weightShape: Shape, options: 
   const axes = weightShape.length - 2
   if (axes !== 1 && axes !== 2 && axes !== 3)
     throw new ShapeError({ op, argument: 'weightShape', expected: 'of rank 3 to 5', received: shapeText(weightShape) })
-  return convGeometry(op, inputShape, readConv(op, weightShape, axes, options)).shape
+  return convGeometry(op, inputShape, readConv(op, weightShape, axes, options), true).shape
 }
