@@ -22,10 +22,10 @@ export function* packedConvSteps(
   hi = Infinity,
 ): Steps<Tensor> {
   checkTensor(op, x, 'x')
-  const handle = packed.handle(currentBackend())
   const { geometry, shape, batched } = convGeometry(op, x.shape, params, true)
   const y = floats(sizeOf(shape))
   if (y.length === 0) return new Tensor('float32', shape, y)
+  const handle = packed.handle(currentBackend())
   const { batch, groups, input } = geometry
   yield* packed.empty
     ? step('fconv', {
@@ -50,10 +50,10 @@ export function* packedLinearSteps(
   hi = Infinity,
 ): Steps<Tensor> {
   checkTensor(op, x, 'x')
-  const handle = packed.handle(currentBackend())
   const { rows, shape } = linearShape(op, x.shape, inFeatures, outFeatures)
   const y = floats(sizeOf(shape))
   if (y.length > 0) {
+    const handle = packed.handle(currentBackend())
     const input = packed.empty ? floats(rows).fill(-0) : yield* reformatSteps(x, 'contiguous', floats)
     yield* step('flinear', { op: handle, x: input, y, rows, lo, hi })
   }

@@ -40,7 +40,7 @@ function* convKernel<A extends Output>(
   make: (length: number) => A,
 ): Steps<{ readonly y: A; readonly shape: Shape }> {
   const backend = currentBackend()
-  const { geometry, shape } = convGeometry(op, x.shape, params, false)
+  const { geometry, shape } = convGeometry(op, x.shape, params)
   const size = sizeOf(shape)
   if (size === 0) return { y: make(0), shape }
   const bound = bind(backend)

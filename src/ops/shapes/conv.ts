@@ -95,7 +95,7 @@ export interface ConvPlan {
 }
 
 /** The geometry of a convolution over an input of this shape, which may lack its batch axis where `unbatched` says so. */
-export function convGeometry(op: string, shape: Shape, params: ConvParams, unbatched: boolean): ConvPlan {
+export function convGeometry(op: string, shape: Shape, params: ConvParams, unbatched = false): ConvPlan {
   const { kernel, stride, dilation, padding, groups, outChannels, inPerGroup } = params
   const image = readImage(op, shape, params.axes, unbatched)
   if (image.channels !== inPerGroup * groups) throw wrongChannels(op, image.channels, params)
