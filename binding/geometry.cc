@@ -7,7 +7,11 @@ namespace {
 
 using int8::Dims3;
 
-// Memory that a driver may ask for to hold the input with its border; a kernel's own arithmetic must not overflow.
+// Elements of one image with its border that any convolution may have, whatever the size of its data.
+constexpr int64_t kMaxPadded = int64_t{1} << 26;
+
+// Drivers copy parts of the input with its border. Sizes that only a hostile caller can mean, a border that dwarfs the
+// data on both sides, are refused before they become a request for all memory.
 void check_padded_size(const Args& args, const int8::ConvGeometry& g) {
   const auto reach = [](int64_t input, int64_t output, int64_t kernel, int64_t stride, int64_t dilation,
                         int64_t padding) {
@@ -17,7 +21,14 @@ void check_padded_size(const Args& args, const int8::ConvGeometry& g) {
   const int64_t d = reach(g.input.d, g.output.d, g.kernel.d, g.stride.d, g.dilation.d, g.padding.d);
   const int64_t h = reach(g.input.h, g.output.h, g.kernel.h, g.stride.h, g.dilation.h, g.padding.h);
   const int64_t w = reach(g.input.w, g.output.w, g.kernel.w, g.stride.w, g.dilation.w, g.padding.w);
-  count_of(args, "geometry", {g.batch, g.in_channels, d, h, w, 8});
+  const int64_t padded = count_of(args, "geometry", {g.in_channels, d, h, w});
+  const int64_t x = count_of(args, "geometry", {g.in_channels, g.input.d, g.input.h, g.input.w});
+  const int64_t y = count_of(args, "geometry", {g.out_channels, g.output.d, g.output.h, g.output.w});
+  if (padded > kMaxPadded && padded / 64 > x + y) {
+    args.fail_range("geometry", "has padding or strides out of all proportion: " + std::to_string(padded) +
+                                    " padded elements for " + std::to_string(x) + " of x and " + std::to_string(y) +
+                                    " of y");
+  }
 }
 
 void check_axis(const Args& args, const char* axis, const int8::PoolAxis& a, int64_t input) {
