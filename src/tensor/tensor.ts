@@ -149,7 +149,7 @@ export function tensor<D extends DType = 'float32'>(
   data: TensorData,
   shape?: Shape,
   options: { readonly dtype?: D } = {},
-): Tensor<D> {
+): Tensor<NoInfer<D>> {
   const dtype = (options.dtype ?? 'float32') as D
   checkDType('tensor', dtype)
   const inferred: number[] = []
@@ -169,7 +169,10 @@ export function tensor<D extends DType = 'float32'>(
 }
 
 /** A tensor of zeros. PyTorch: `torch.zeros`. */
-export function zeros<D extends DType = 'float32'>(shape: Shape, options: { readonly dtype?: D } = {}): Tensor<D> {
+export function zeros<D extends DType = 'float32'>(
+  shape: Shape,
+  options: { readonly dtype?: D } = {},
+): Tensor<NoInfer<D>> {
   const dtype = (options.dtype ?? 'float32') as D
   checkDType('zeros', dtype)
   checkShape('zeros', shape)

@@ -9,6 +9,7 @@ import {
   readImage,
   readPadding,
   windowCount,
+  type AxisWindow,
   type ImageShape,
   type Padding,
   type SpatialAxes,
@@ -103,8 +104,8 @@ function readPool(
   checkBoolean(op, 'options.ceilMode', ceilMode)
   checkBoolean(op, 'options.countIncludePad', countIncludePad)
   if (divisorOverride !== undefined) checkWhole(op, 'options.divisorOverride', divisorOverride, 1)
-  const windows = image.spatial.map((size, axis): AxisWindows => {
-    const [kernelSize = 1, stride = 1, step = 1] = [kernels[axis], strides[axis], dilations[axis]]
+  const along = image.spatial.map((size, axis) => {
+    const [kernelSize = 1, stride = 1, dilationSize = 1] = [kernels[axis], strides[axis], dilations[axis]]
     const pad = pads[axis] ?? [0, 0]
     if (Math.max(...pad) * 2 > kernelSize)
       throw new ShapeError({
@@ -114,23 +115,31 @@ function readPool(
         received: show(pad),
         hint: 'A window must not lie wholly in padding.',
       })
-    const count = windowCount(op, axis, { size, kernel: kernelSize, stride, dilation: step, pad }, ceilMode)
-    const starts = new Int32Array(count)
-    const counts = new Int32Array(count)
-    const extents = new Float64Array(count)
-    for (let o = 0; o < count; o++) {
-      const begin = o * stride - pad[0]
-      const first = begin < 0 ? Math.ceil(-begin / step) : 0
-      const last = Math.min(kernelSize - 1, Math.floor((size - 1 - begin) / step))
-      starts[o] = begin + first * step
-      counts[o] = Math.max(0, last - first + 1)
-      extents[o] = Math.min(begin + kernelSize, size + pad[1]) - begin
-    }
-    return { starts, counts, step, extents }
+    const window = { size, kernel: kernelSize, stride, dilation: dilationSize, pad }
+    return { window, count: windowCount(op, axis, window, ceilMode) }
   })
+  const output = along.map(({ count }) => count)
+  const result = imageShape(op, image, image.channels, output)
+  const windows = along.map(({ window, count }) => slidingWindows(window, count))
   const elements = (axis: number, o: number): number =>
     (countIncludePad ? windows[axis]?.extents[o] : windows[axis]?.counts[o]) ?? 1
-  return plan(op, image, windows, (axis, o) => elements(axis, o), divisorOverride)
+  return plan(image, result, windows, elements, divisorOverride)
+}
+
+/** The windows of a kernel that slides along an axis, clipped to the input. */
+function slidingWindows({ size, kernel, stride, dilation, pad }: AxisWindow, count: number): AxisWindows {
+  const starts = new Int32Array(count)
+  const counts = new Int32Array(count)
+  const extents = new Float64Array(count)
+  for (let o = 0; o < count; o++) {
+    const begin = o * stride - pad[0]
+    const first = begin < 0 ? Math.ceil(-begin / dilation) : 0
+    const last = Math.min(kernel - 1, Math.floor((size - 1 - begin) / dilation))
+    starts[o] = begin + first * dilation
+    counts[o] = Math.max(0, last - first + 1)
+    extents[o] = Math.min(begin + kernel, size + pad[1]) - begin
+  }
+  return { starts, counts, step: dilation, extents }
 }
 
 /** Windows of an adaptive pool: output `o` of `n` sees the inputs from `floor(o * size / n)` to `ceil((o + 1) * size / n)`. */
@@ -144,42 +153,42 @@ export function readAdaptivePool(op: string, shape: Shape, axes: SpatialAxes, ou
       expected: `a number or an array of ${String(axes)}`,
       received: show(outputSize),
     })
-  const windows = image.spatial.map((size, axis): AxisWindows => {
+  const output = image.spatial.map((size, axis) => {
     const count = wanted[axis] ?? size
-    checkWhole(op, `outputSize[${String(axis)}]`, count, 0)
-    checkPositions(op, count)
-    const starts = new Int32Array(count)
-    const counts = new Int32Array(count)
-    for (let o = 0; o < count; o++) {
-      const begin = Math.floor((o * size) / count)
-      starts[o] = begin
-      counts[o] = Math.ceil(((o + 1) * size) / count) - begin
-    }
-    return { starts, counts, step: 1, extents: Float64Array.from(counts) }
+    const argument = `outputSize[${String(axis)}]`
+    checkWhole(op, argument, count, 0)
+    if (count > maxAdaptive)
+      throw new ShapeError({ op, argument, expected: `at most ${String(maxAdaptive)}`, received: String(count) })
+    return count
   })
-  return plan(op, image, windows, (axis, o) => windows[axis]?.counts[o] ?? 1, undefined)
+  const result = imageShape(op, image, image.channels, output)
+  const windows = image.spatial.map((size, axis) => dividedWindows(size, output[axis] ?? 1))
+  return plan(image, result, windows, (axis, o) => windows[axis]?.counts[o] ?? 1, undefined)
 }
 
-/** Refuses more windows along one axis than a result could have, before their tables are made. */
-function checkPositions(op: string, count: number): void {
-  if (count > 2 ** 26)
-    throw new ShapeError({
-      op,
-      argument: 'outputSize',
-      expected: 'at most 2^26 along an axis',
-      received: String(count),
-    })
+/** Largest output of an adaptive pool along an axis: its windows are tables. */
+const maxAdaptive = 2 ** 26
+
+/** The windows that divide an axis into parts. */
+function dividedWindows(size: number, count: number): AxisWindows {
+  const starts = new Int32Array(count)
+  const counts = new Int32Array(count)
+  for (let o = 0; o < count; o++) {
+    const begin = Math.floor((o * size) / count)
+    starts[o] = begin
+    counts[o] = Math.ceil(((o + 1) * size) / count) - begin
+  }
+  return { starts, counts, step: 1, extents: Float64Array.from(counts) }
 }
 
 function plan(
-  op: string,
   image: ImageShape,
+  shape: Shape,
   axes: readonly AxisWindows[],
   divisor: (axis: number, o: number) => number,
   override: number | undefined,
 ): PoolPlan {
   const output = axes.map(({ starts }) => starts.length)
-  const shape = imageShape(op, image, image.channels, output)
   const one: AxisWindows = {
     starts: Int32Array.of(0),
     counts: Int32Array.of(1),
