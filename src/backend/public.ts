@@ -28,8 +28,8 @@ export interface BackendInfo {
  *
  * @example
  * ```ts
- * backend.name // 'native'
- * backend.isa // 'avx512vnni'
+ * backend.name // 'native' or 'js'
+ * backend.isa // 'avx512vnni', 'portable', … or 'js'
  * backend.setNumThreads(1)
  * ```
  */

@@ -13,7 +13,8 @@ import { isTensor, Tensor } from '../tensor/tensor'
  * @param dict - Tensors by name.
  * @throws ArgumentError where the name of a part is already taken, DTypeError where a value is not a tensor.
  * @example
- * toTensors(new Map([['weight', qweight]])).keys() // weight, weight_scale, weight_zero_point
+ * const weight = quantizePerTensor(tensor([0.5, -1]), 0.1, 0, 'qint8')
+ * toTensors(new Map([['weight', weight]])).keys() // ['weight', 'weight_scale', 'weight_zero_point']
  */
 export function toTensors(
   dict: ReadonlyMap<string, Tensor<DType> | QTensor>,

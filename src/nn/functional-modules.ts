@@ -35,8 +35,13 @@ export interface Functional {
  * conversion one scale. PyTorch: `torch.nn.quantized.FloatFunctional`.
  *
  * @example
- * this.skip = new nn.FloatFunctional() // in the constructor
- * this.skip.add(x, this.conv.forward(x)) // in forward
+ * class Residual extends nn.Module {
+ *   conv = new nn.Conv2d(8, 8, 3, { padding: 1 })
+ *   skip = new nn.FloatFunctional()
+ *   forward(x) {
+ *     return this.skip.add(x, this.conv.forward(x))
+ *   }
+ * }
  */
 export class FloatFunctional extends ObservableModule<Activation, Activation> implements Functional {
   override get typeName(): string {

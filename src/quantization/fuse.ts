@@ -37,7 +37,7 @@ const supported =
  * @param groups - Paths of the layers of each group, in the order in which they run.
  * @throws ArgumentError where a path names no module, a group is none of these patterns, or a layer is in two groups
  * @example
- * fuseModules(model, [['conv1', 'bn1', 'relu1'], ['features.3', 'features.4']])
+ * fuseModules(model, [['conv1', 'bn1', 'relu1']])
  */
 export function fuseModules<M extends Layer>(model: M, groups: readonly (readonly string[])[]): M {
   if (!isModule(model)) throw new ArgumentError({ op, argument: 'model', expected: 'a Module', received: show(model) })

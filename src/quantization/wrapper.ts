@@ -9,7 +9,9 @@ import type { Tensor } from '../tensor/tensor'
  * out, also after conversion. PyTorch: `torch.ao.quantization.QuantWrapper`.
  *
  * @example
- * const quantized = convert(calibrated(prepare(new QuantWrapper(model), { qconfig })))
+ * const prepared = prepare(new QuantWrapper(unwrapped), { qconfig })
+ * for (const batch of batches) prepared.forward(batch)
+ * const quantized = convert(prepared)
  */
 export class QuantWrapper extends Module {
   quant: Layer = new QuantStub()

@@ -8,6 +8,7 @@ import { join, relative } from 'node:path'
 import { compileFunction, runInNewContext } from 'node:vm'
 import ts from 'typescript'
 import * as int8 from '../../src'
+import { nn, quantization, type Tensor } from '../../src'
 
 const root = join(__dirname, '../../src')
 
@@ -34,18 +35,75 @@ function examplesOf(file: string): Example[] {
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
 const examples = files.flatMap((name) => examplesOf(join(root, name)))
 
-/** Everything that an example may name. */
-function scope(): Record<string, unknown> {
-  return {
-    ...int8.ops.quantized,
-    ...int8.functional,
-    ...int8.quantization,
-    ...int8,
-    Float32Array,
-    Int32Array,
-    Uint8Array,
-    Int8Array,
+const ramp = (shape: readonly number[]): Tensor => {
+  const length = shape.reduce((a, b) => a * b, 1)
+  return int8.tensor(
+    Array.from({ length }, (_, i) => ((i * 7) % 11) / 10 - 0.4),
+    shape,
+  )
+}
+
+/** A small float network of the usual names. */
+class Model extends nn.Module {
+  quant = new nn.QuantStub()
+  conv1: nn.Layer = new nn.Conv2d(1, 2, 3)
+  bn1: nn.Layer = new nn.BatchNorm2d(2)
+  relu1: nn.Layer = new nn.ReLU()
+  flatten = new nn.Flatten()
+  fc: nn.Layer = new nn.Linear(32, 2)
+  dequant = new nn.DeQuantStub()
+
+  forward(x: Tensor): Tensor {
+    const layers: nn.Layer[] = [this.conv1, this.bn1, this.relu1, this.flatten, this.fc]
+    const y = layers.reduce<nn.Activation>((value, layer) => layer.forward(value), this.quant.forward(x))
+    return this.dequant.forward(y)
   }
+}
+
+/** A float model with weights, data for it, and the same on its way to int8: what examples start from. */
+function models(): Record<string, unknown> {
+  const model = new Model()
+  const state = [
+    'conv1.weight [2,1,3,3]',
+    'conv1.bias [2]',
+    'fc.weight [2,32]',
+    'fc.bias [2]',
+    'bn1.weight [2]',
+    'bn1.bias [2]',
+  ]
+  const entries = state
+    .map((entry) => entry.split(' '))
+    .map(([key = '', shape = '[]']) => [key, ramp(JSON.parse(shape) as number[])] as const)
+  const statistics = ['mean', 'var'].map((name) => [`bn1.running_${name}`, int8.tensor([1, 2])] as const)
+  model.loadStateDict(new Map([...entries, ...statistics]))
+  const qconfig = quantization.getDefaultQConfig()
+  const fused = quantization.fuseModules(model, [['conv1', 'bn1', 'relu1']])
+  const batches = [ramp([1, 1, 6, 6])]
+  const prepared = quantization.prepare(fused, { qconfig })
+  for (const batch of batches) prepared.forward(batch)
+  const quantized = quantization.convert(prepared)
+  const unwrapped = new nn.Sequential<Tensor, Tensor>(new nn.ReLU())
+  return {
+    model,
+    float: fused,
+    fused,
+    batches,
+    images: batches,
+    x: batches[0],
+    qconfig,
+    prepared,
+    quantized,
+    unwrapped,
+  }
+}
+
+/** Everything that an example of a file may name: quantized ops come before the float ones of the same name there. */
+function scope(where: string): Record<string, unknown> {
+  const { ops, functional } = int8
+  const functions = where.includes('quantized')
+    ? { ...functional, ...ops.quantized }
+    : { ...ops.quantized, ...functional }
+  return { ...functions, ...quantization, ...int8, Float32Array, Int32Array, Uint8Array, Int8Array, ...models() }
 }
 
 /** Arrays of any kind, nested, as plain arrays of numbers; iterators unrolled; the rest as it is. */
@@ -88,7 +146,7 @@ function close(actual: unknown, expected: unknown): unknown {
   return actual
 }
 
-async function runExample({ code }: Example): Promise<void> {
+async function runExample({ where, code }: Example): Promise<void> {
   const source = ts.createSourceFile('example.ts', code, ts.ScriptTarget.ES2022, true)
   const checks: { readonly text: string; readonly value: unknown }[] = []
   let instrumented = ''
@@ -104,7 +162,7 @@ async function runExample({ code }: Example): Promise<void> {
   const js = ts.transpileModule(instrumented, {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
   }).outputText
-  const names = scope()
+  const names = scope(where)
   const check = (index: number, actual: unknown): void => {
     const wanted = checks[index]
     const got = plain(actual)
