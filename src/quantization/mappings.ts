@@ -1,6 +1,7 @@
 /** Which quantized class takes the place of which float one: the table that prepare and convert share. */
 import type { Layer } from '../nn/module'
 import { Hardswish, LeakyReLU, Sigmoid, Tanh } from '../nn/quantized/activation'
+import { BatchNorm2d, BatchNorm3d, BNReLU2d, BNReLU3d } from '../nn/quantized/batchnorm'
 import { Conv1d, Conv2d, Conv3d } from '../nn/quantized/conv'
 import { ConvClip1d, ConvClip2d, ConvClip3d, ConvReLU1d, ConvReLU2d, ConvReLU3d } from '../nn/quantized/conv-fused'
 import * as dynamic from '../nn/quantized/dynamic/linear'
@@ -46,6 +47,10 @@ export const staticConversions: ReadonlyMap<string, Conversion> = new Map([
   ['nn.intrinsic.ConvClip1d', entry(ConvClip1d)],
   ['nn.intrinsic.ConvClip2d', entry(ConvClip2d)],
   ['nn.intrinsic.ConvClip3d', entry(ConvClip3d)],
+  ['nn.BatchNorm2d', entry(BatchNorm2d)],
+  ['nn.BatchNorm3d', entry(BatchNorm3d)],
+  ['nn.intrinsic.BNReLU2d', entry(BNReLU2d)],
+  ['nn.intrinsic.BNReLU3d', entry(BNReLU3d)],
   ['nn.Linear', entry(Linear)],
   ['nn.intrinsic.LinearReLU', entry(LinearReLU)],
   ['nn.Sigmoid', entry(Sigmoid)],

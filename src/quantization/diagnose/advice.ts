@@ -15,15 +15,21 @@ const bigLossDb = 6
  *
  * @param layer - Its figures.
  * @param before - The worst SQNR of the layers that ran before it.
- * @param perTensorWeight - Whether its weight has one scale for all channels.
+ * @param own - What is its own: an output scale (pools, flatten and the like keep their input's, and get no advice on
+ *   it), and a weight of one scale for all channels.
  */
-export function adviceFor(layer: Omit<LayerReport, 'advice'>, before: number, perTensorWeight: boolean): string[] {
+export function adviceFor(
+  layer: Omit<LayerReport, 'advice'>,
+  before: number,
+  own: { readonly scale: boolean; readonly perTensorWeight: boolean },
+): string[] {
   const advice: string[] = []
   const { skipped, saturatedLow, saturatedHigh, unusedRange, clippedBias, deadChannels, channels, sqnrDb } = layer
   if (skipped.nan > 0 || skipped.inf > 0)
     advice.push(
       `Calibration met NaN ${String(skipped.nan)} times and infinity ${String(skipped.inf)} times here: look for a division by zero or an overflow in the float model.`,
     )
+  if (!own.scale) return advice
   for (const [share, side] of [
     [saturatedLow, 'below'],
     [saturatedHigh, 'above'],
@@ -46,7 +52,7 @@ export function adviceFor(layer: Omit<LayerReport, 'advice'>, before: number, pe
     )
   if (sqnrDb < poorDb && before - sqnrDb > bigLossDb)
     advice.push(
-      perTensorWeight
+      own.perTensorWeight
         ? 'The error begins here, and the weight has one scale for all channels: take PerChannelMinMaxObserver for weights.'
         : 'The error begins here: leave this layer float by the mapping { byName: { name: null } } and see what that gains.',
     )

@@ -130,8 +130,11 @@ function reports(records: ReadonlyMap<string, LayerRecord>, float: Layer): Layer
       clippedBias: packed === undefined || inputScale === undefined ? 0 : clippedBias(packed, inputScale),
       skipped: observer?.skipped ?? { nan: 0, inf: 0 },
     }
-    const perTensor = packed?.weight.qparams.kind === 'perTensor' && report.channels > 1
-    found.push({ ...report, advice: adviceFor(report, worst, perTensor) })
+    const own = {
+      scale: 'requireQParams' in layer,
+      perTensorWeight: packed?.weight.qparams.kind === 'perTensor' && report.channels > 1,
+    }
+    found.push({ ...report, advice: adviceFor(report, worst, own) })
     worst = Math.min(worst, figures.sqnrDb)
   }
   return found
