@@ -25,7 +25,7 @@ BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_b
 bool worth_threads(int64_t macs);
 
 // Rows as the microkernels take them: row r of tap t at rows[t*pitch + r], `readable` bytes there (k, or k rounded up
-// where the memory is the driver's own), and where the results go.
+// where the memory is the driver's own), completed by repeat_last_row, and where the results go.
 struct GemmRows {
   const uint8_t* const* rows;
   int64_t pitch;
@@ -46,7 +46,9 @@ Status run_gemm(const BoundQuantized& op, const Source& source, int64_t rows, in
   const int64_t columns = ceil_div(panels, plan.panels);
   std::atomic<bool> out_of_memory{false};
   auto task = [&](int64_t begin, int64_t end) {
-    const uint8_t** pointers = scratch<const uint8_t*>(Scratch::kPointers, p.panels.taps * plan.rows);
+    const int64_t mr = p.gemm->mr;
+    const int64_t pitch = plan.rows + mr;
+    const uint8_t** pointers = scratch<const uint8_t*>(Scratch::kPointers, p.panels.taps * pitch);
     if (pointers == nullptr) {
       out_of_memory.store(true, std::memory_order_relaxed);
       return;
@@ -55,10 +57,13 @@ Status run_gemm(const BoundQuantized& op, const Source& source, int64_t rows, in
     for (int64_t i = begin; i < end; i++) {
       const int64_t first = i / columns * plan.rows;
       const int64_t m = std::min(plan.rows, rows - first);
-      if (first != filled) source.fill(first, m, plan.rows, pointers);
-      filled = first;
+      if (first != filled) {
+        source.fill(first, m, pitch, pointers);
+        repeat_last_row(pointers, pitch, p.panels.taps, m, mr);
+        filled = first;
+      }
       const int64_t panel = i % columns * plan.panels;
-      const GemmRows block{pointers, plan.rows, m, p.panels.k, y + first * y_row};
+      const GemmRows block{pointers, pitch, m, p.panels.k, y + first * y_row};
       if (!run_panels(op, block, panel, std::min(panel + plan.panels, panels))) {
         out_of_memory.store(true, std::memory_order_relaxed);
         return;

@@ -53,13 +53,14 @@ Status run_merged_rows(const BoundQuantized& op, const uint8_t* x, uint8_t* y, c
   const StripPlan plan = plan_strips(g, g.in_channels, threads);
   const int64_t strip_size = strip_bytes(g, plan, g.in_channels);
   const int64_t pixels = std::min(kPixels, plan.columns);
+  const int64_t pitch = pixels + p.gemm->mr;
   std::atomic<bool> out_of_memory{false};
 
   auto task = [&](int64_t begin, int64_t end) {
     // Bytes that are read beyond the last row meet zero weights, but they must exist and be initialised.
     const int64_t slack = readable - p.panels.k;
     uint8_t* copy = scratch<uint8_t>(Scratch::kStrip, strip_size + slack);
-    const uint8_t** rows = scratch<const uint8_t*>(Scratch::kPointers, taps * pixels);
+    const uint8_t** rows = scratch<const uint8_t*>(Scratch::kPointers, taps * pitch);
     uint8_t* gathered = gathers ? scratch<uint8_t>(Scratch::kGather, taps * pixels * readable) : nullptr;
     bool failed = copy == nullptr || rows == nullptr || (gathers && gathered == nullptr);
     if (!failed && gathers) std::memset(gathered, 0, static_cast<size_t>(taps * pixels * readable));
@@ -70,9 +71,10 @@ Status run_merged_rows(const BoundQuantized& op, const uint8_t* x, uint8_t* y, c
       for (int64_t r = 0; r < s.rows && !failed; r++) {
         for (int64_t c = 0; c < s.columns && !failed; c += pixels) {
           const int64_t count = std::min(pixels, s.columns - c);
-          point(g, s, copy, r, c, count, pixels, rows);
-          if (gathers) gather(g, s, count, pixels, readable, rows, gathered);
-          const GemmRows block{rows, pixels, count, readable, y + (s.output_pixel(g) + r * g.output.w + c) * y_pixel};
+          point(g, s, copy, r, c, count, pitch, rows);
+          if (gathers) gather(g, s, count, pitch, readable, rows, gathered);
+          repeat_last_row(rows, pitch, taps, count, p.gemm->mr);
+          const GemmRows block{rows, pitch, count, readable, y + (s.output_pixel(g) + r * g.output.w + c) * y_pixel};
           failed = !run_panels(op, block, 0, p.panels.panels());
         }
       }

@@ -17,7 +17,8 @@ namespace int8 {
 
 // One panel: `m` rows of x against up to `nr` channels.
 struct GemmBlock {
-  // Row r of tap t starts at rows[t*row_pitch + r] + x_offset; k bytes are readable there, not one more.
+  // Row r of tap t starts at rows[t*row_pitch + r] + x_offset; k bytes are readable there, not one more. The pointers
+  // of the mr - 1 rows behind the last repeat it (repeat_last_row).
   const uint8_t* const* rows = nullptr;
   int64_t row_pitch = 0;
   int64_t x_offset = 0;
@@ -49,6 +50,13 @@ struct EpilogueScalars {
   float float_lo = 0;  // kF32
   float float_hi = 0;
 };
+
+// Completes the pointers of m rows; row_pitch is at least m + mr - 1.
+inline void repeat_last_row(const uint8_t** rows, int64_t row_pitch, int64_t taps, int64_t m, int64_t mr) {
+  for (int64_t t = 0; t < taps; t++, rows += row_pitch) {
+    for (int64_t r = m; r < m + mr - 1; r++) rows[r] = rows[m - 1];
+  }
+}
 
 // Writes y[m][n] for all rows of the block.
 using GemmFn = void(const GemmBlock& block, const EpilogueScalars& epilogue);

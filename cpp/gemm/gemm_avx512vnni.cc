@@ -3,7 +3,7 @@
 // Tile   6 rows x 64 channels, K by 4 (c4: what vpdpbusd adds at once). A narrower last panel takes 8x48, 12x32, 12x16.
 // Regs   6x64: 24 accumulators + 4 of W + 1 broadcast of X = 29 of 32 zmm.
 // Loads  10 for 24 vpdpbusd, of two a cycle each: the multipliers are the limit, not the loads.
-// X      row pointers, k bytes readable each, not one more; rows past m repeat the last one.
+// X      row pointers, k bytes readable each, not one more; a tile wider than what is left repeats the last row.
 // W      panels of pack_panels: [taps][ceil(k/4)][width][4], zero padded, 64-byte aligned.
 // Exact  vpdpbusd does not saturate; sums wrap.
 // Tails  k: the last 1-3 bytes of a row assembled in a register; n: masked store; m: smaller tiles of the same
@@ -79,27 +79,42 @@ INT8_INLINE __m512i scale(__m512i acc, const float* multipliers) {
   return _mm512_cvtps_epi32(f);
 }
 
-template <int NV, bool kBound>
-INT8_INLINE void store_codes(const __m512i (&acc)[NV], const float* multipliers, const CodeConstants& c, uint8_t* y,
-                             __mmask64 mask) {
-  __m512i q[4];
-  INT8_UNROLL for (int j = 0; j < 4; j++) {
-    q[j] = j < NV ? scale<kBound>(acc[j < NV ? j : 0], multipliers + kLanes * j) : _mm512_setzero_si512();
-  }
-  // Both packs work within 128-bit lanes: dword 4*l+j of the result holds channels 16*j+4*l to +3.
-  const __m512i a = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), c.zero_point);
-  const __m512i b = NV > 2 ? _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), c.zero_point) : a;
-  __m512i bytes = _mm512_packus_epi16(a, b);
-  bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, c.lo), c.hi);
-  bytes = _mm512_xor_si512(bytes, c.flip);
+// Four vectors at a time: one row of 49 to 64 channels, two of 17 to 32, four of up to 16.
+template <int MR, int NV, bool kBound>
+INT8_INLINE void store_codes(const __m512i (&acc)[MR][NV], const GemmBlock& b, const CodeConstants& c,
+                             uint8_t* const (&y)[MR]) {
+  constexpr int kRows = NV == 3 ? 1 : 4 / NV;
+  const __mmask64 mask = b.n >= 64 ? ~__mmask64{0} : (__mmask64{1} << b.n) - 1;
+  // Packs work within 128-bit lanes: dword 4*l+v of the result holds elements 4*l to 4*l+3 of vector v.
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  bytes = _mm512_permutexvar_epi32(order, bytes);
-  if (NV == 1) {
-    _mm_mask_storeu_epi8(y, static_cast<__mmask16>(mask), _mm512_castsi512_si128(bytes));
-  } else if (NV == 2) {
-    _mm256_mask_storeu_epi8(y, static_cast<__mmask32>(mask), _mm512_castsi512_si256(bytes));
-  } else {
-    _mm512_mask_storeu_epi8(y, mask, bytes);
+  INT8_UNROLL for (int r = 0; r < MR; r += kRows) {
+    __m512i q[4];
+    INT8_UNROLL for (int v = 0; v < 4; v++) {
+      const int row = r + v / NV;
+      q[v] = v < kRows * NV && row < MR
+                 ? scale<kBound>(acc[row < MR ? row : 0][v % NV], b.multipliers + kLanes * (v % NV))
+                 : _mm512_setzero_si512();
+    }
+    const __m512i lo = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), c.zero_point);
+    const __m512i hi = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), c.zero_point);
+    __m512i bytes = _mm512_packus_epi16(lo, hi);
+    bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, c.lo), c.hi);
+    bytes = _mm512_permutexvar_epi32(order, _mm512_xor_si512(bytes, c.flip));
+    if (NV >= 3) {
+      _mm512_mask_storeu_epi8(y[r], mask, bytes);
+    } else if (NV == 2) {
+      _mm256_mask_storeu_epi8(y[r], static_cast<__mmask32>(mask), _mm512_castsi512_si256(bytes));
+      if (r + 1 < MR) {
+        _mm256_mask_storeu_epi8(y[r + 1 < MR ? r + 1 : r], static_cast<__mmask32>(mask),
+                                _mm512_extracti64x4_epi64(bytes, 1));
+      }
+    } else {
+      const auto m = static_cast<__mmask16>(mask);
+      _mm_mask_storeu_epi8(y[r], m, _mm512_castsi512_si128(bytes));
+      if (r + 1 < MR) _mm_mask_storeu_epi8(y[r + 1 < MR ? r + 1 : r], m, _mm512_extracti32x4_epi32(bytes, 1));
+      if (r + 2 < MR) _mm_mask_storeu_epi8(y[r + 2 < MR ? r + 2 : r], m, _mm512_extracti32x4_epi32(bytes, 2));
+      if (r + 3 < MR) _mm_mask_storeu_epi8(y[r + 3 < MR ? r + 3 : r], m, _mm512_extracti32x4_epi32(bytes, 3));
+    }
   }
 }
 
@@ -122,28 +137,22 @@ INT8_INLINE void store_f32(const __m512i (&acc)[NV], const GemmBlock& b, const E
   }
 }
 
-// Rows first to first+m-1 of the block, m <= MR. kSplit chains per accumulator hide vpdpbusd's latency in small tiles.
-template <int MR, int NV, int kSplit>
-__attribute__((noinline)) void tile(const GemmBlock& b, const EpilogueScalars& e, int64_t first, int64_t m) {
-  int64_t row[MR];
-  INT8_UNROLL for (int r = 0; r < MR; r++) row[r] = first + (r < m ? r : m - 1);
+// What is left of k after whole dwords: nothing, 1 to 3 bytes, or those with nothing before them.
+enum class Rest { kNone, kSome, kOnly };
 
-  __m512i acc[kSplit][MR][NV];
-  INT8_UNROLL for (int j = 0; j < NV; j++) {
-    const __m512i offset = _mm512_load_si512(b.offsets + kLanes * j);
-    INT8_UNROLL for (int r = 0; r < MR; r++) {
-      acc[0][r][j] = offset;
-      INT8_UNROLL for (int s = 1; s < kSplit; s++) acc[s][r][j] = _mm512_setzero_si512();
-    }
-  }
-  const int8_t* w = b.w;
-  const int64_t whole = b.k & ~int64_t{3};
-  const int64_t split_end = b.k & ~int64_t{4 * kSplit - 1};
+// Adds all taps of MR rows from `first` on. A function per kind of rest: with a branch between the loops g++ 12 moves
+// accumulators to the stack and back at each tap.
+template <Rest kRest, int MR, int NV, int kSplit>
+INT8_INLINE void add_taps(const GemmBlock& b, int64_t first, __m512i (&acc)[kSplit][MR][NV]) {
+  const int64_t whole = kRest == Rest::kOnly ? 0 : b.k & ~int64_t{3};
+  const int64_t split_end = kSplit == 1 ? whole : b.k & ~int64_t{4 * kSplit - 1};
   const int rest = static_cast<int>(b.k - whole);
+  const uint8_t* const* rows = b.rows + first;
+  const int8_t* w = b.w;
   __m512i wv[NV];
-  for (int64_t t = 0; t < b.taps; t++) {
+  for (int64_t t = 0; t < b.taps; t++, rows += b.row_pitch) {
     const uint8_t* p[MR];
-    INT8_UNROLL for (int r = 0; r < MR; r++) p[r] = b.rows[t * b.row_pitch + row[r]] + b.x_offset;
+    INT8_UNROLL for (int r = 0; r < MR; r++) p[r] = rows[r] + b.x_offset;
     int64_t k = 0;
     for (; k < split_end; k += 4 * kSplit) {
       INT8_UNROLL for (int s = 0; s < kSplit; s++) {
@@ -165,52 +174,59 @@ __attribute__((noinline)) void tile(const GemmBlock& b, const EpilogueScalars& e
         }
       }
     }
-    if (rest != 0) {
+    if (kRest != Rest::kNone) {
       load_w(w, wv);
       w += 64 * NV;
-      if (b.k >= 4) {
-        INT8_UNROLL for (int r = 0; r < MR; r++) {
-          const __m512i x = broadcast_tail<false>(p[r], b.k, rest);
-          INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_dpbusd_epi32(acc[0][r][j], x, wv[j]);
-        }
-      } else {
-        INT8_UNROLL for (int r = 0; r < MR; r++) {
-          const __m512i x = broadcast_tail<true>(p[r], b.k, rest);
-          INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_dpbusd_epi32(acc[0][r][j], x, wv[j]);
-        }
+      INT8_UNROLL for (int r = 0; r < MR; r++) {
+        const __m512i x = broadcast_tail<kRest == Rest::kOnly>(p[r], b.k, rest);
+        INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_dpbusd_epi32(acc[0][r][j], x, wv[j]);
       }
     }
+  }
+}
+
+// Rows first to first+m-1 of the block, m <= MR. kSplit chains per accumulator hide vpdpbusd's latency in small tiles.
+template <int MR, int NV, int kSplit>
+__attribute__((noinline)) void tile(const GemmBlock& b, const EpilogueScalars& e, int64_t first, int64_t m) {
+  __m512i acc[kSplit][MR][NV];
+  INT8_UNROLL for (int j = 0; j < NV; j++) {
+    const __m512i offset = _mm512_load_si512(b.offsets + kLanes * j);
+    INT8_UNROLL for (int r = 0; r < MR; r++) {
+      acc[0][r][j] = offset;
+      INT8_UNROLL for (int s = 1; s < kSplit; s++) acc[s][r][j] = _mm512_setzero_si512();
+    }
+  }
+  if (b.k % 4 == 0) {
+    add_taps<Rest::kNone>(b, first, acc);
+  } else if (b.k > 4) {
+    add_taps<Rest::kSome>(b, first, acc);
+  } else {
+    add_taps<Rest::kOnly>(b, first, acc);
   }
   INT8_UNROLL for (int s = 1; s < kSplit; s++) {
     INT8_UNROLL for (int r = 0; r < MR; r++) {
       INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_add_epi32(acc[0][r][j], acc[s][r][j]);
     }
   }
+  uint8_t* y[MR];
+  INT8_UNROLL for (int r = 0; r < MR; r++) y[r] = b.y + (first + (r < m ? r : m - 1)) * b.y_pitch;
   if (b.zero_points != nullptr) {
     INT8_UNROLL for (int j = 0; j < NV; j++) {
       const __m512i zw = _mm512_load_si512(b.zero_points + kLanes * j);
       INT8_UNROLL for (int r = 0; r < MR; r++) {
-        const __m512i sum = _mm512_set1_epi32(b.row_sums[row[r]]);
+        const __m512i sum = _mm512_set1_epi32(b.row_sums[first + (r < m ? r : m - 1)]);
         acc[0][r][j] = _mm512_sub_epi32(acc[0][r][j], _mm512_mullo_epi32(zw, sum));
       }
     }
   }
   if (e.kind == OutputKind::kS32) {
-    INT8_UNROLL for (int r = 0; r < MR; r++) store_s32(acc[0][r], b.y + row[r] * b.y_pitch, b.n);
+    INT8_UNROLL for (int r = 0; r < MR; r++) store_s32(acc[0][r], y[r], b.n);
   } else if (e.kind == OutputKind::kF32) {
-    INT8_UNROLL for (int r = 0; r < MR; r++) store_f32(acc[0][r], b, e, b.y + row[r] * b.y_pitch);
+    INT8_UNROLL for (int r = 0; r < MR; r++) store_f32(acc[0][r], b, e, y[r]);
+  } else if (e.unbounded) {
+    store_codes<MR, NV, true>(acc[0], b, code_constants(e), y);
   } else {
-    const CodeConstants c = code_constants(e);
-    const __mmask64 mask = b.n >= 64 ? ~__mmask64{0} : (__mmask64{1} << b.n) - 1;
-    if (e.unbounded) {
-      INT8_UNROLL for (int r = 0; r < MR; r++) {
-        store_codes<NV, true>(acc[0][r], b.multipliers, c, b.y + row[r] * b.y_pitch, mask);
-      }
-    } else {
-      INT8_UNROLL for (int r = 0; r < MR; r++) {
-        store_codes<NV, false>(acc[0][r], b.multipliers, c, b.y + row[r] * b.y_pitch, mask);
-      }
-    }
+    store_codes<MR, NV, false>(acc[0], b, code_constants(e), y);
   }
 }
 
