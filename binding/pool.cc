@@ -27,7 +27,7 @@ auto qmax_pool(Args& args) {
   const PoolWindows w = read_windows(args, 2);
   const CodesIn x = args.codes(0, "x", input_count(args, w));
   const CodesOut y = args.codes_out(1, "y", output_count(args, w), Overlap::kNone, x.type);
-  return [=] { int8::qmax_pool(x, y, w); };
+  return [=] { return int8::qmax_pool(x, y, w); };
 }
 
 // qavgPool(x, y, windows x 7, multipliers, xZeroPoint, yZeroPoint, lo, hi)
@@ -42,7 +42,7 @@ auto qavg_pool(Args& args) {
   const CodeRange bounds = read_bounds(args, 12, range_of(y.type));
   p.lo = bounds.lo;
   p.hi = bounds.hi;
-  return [=] { int8::qavg_pool(x, y, w, p); };
+  return [=] { return int8::qavg_pool(x, y, w, p); };
 }
 
 // fmaxPool(x, y, windows x 7)
@@ -50,7 +50,7 @@ auto fmax_pool(Args& args) {
   const PoolWindows w = read_windows(args, 2);
   const auto x = args.in<float>(0, "x", input_count(args, w));
   const auto y = args.out<float>(1, "y", output_count(args, w), Overlap::kNone);
-  return [=] { int8::fmax_pool(x, y, w); };
+  return [=] { return int8::fmax_pool(x, y, w); };
 }
 
 // favgPool(x, y, windows x 7, divisors)
@@ -59,7 +59,7 @@ auto favg_pool(Args& args) {
   const auto x = args.in<float>(0, "x", input_count(args, w));
   const auto y = args.out<float>(1, "y", output_count(args, w), Overlap::kNone);
   const auto divisors = args.in<float>(9, "divisors", positions(args, w));
-  return [=] { int8::favg_pool(x, y, w, divisors); };
+  return [=] { return int8::favg_pool(x, y, w, divisors); };
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ struct PoolWindows {
   PoolAxis d, h, w;
 };
 
-void qmax_pool(CodesIn x, CodesOut y, const PoolWindows& windows);  // an empty window gives the type's minimum
+Status qmax_pool(CodesIn x, CodesOut y, const PoolWindows& windows);  // an empty window gives the type's minimum
 
 struct QAvgPoolParams {
   int32_t x_zero_point = 0;
@@ -29,10 +29,10 @@ struct QAvgPoolParams {
   int32_t lo = 0;
   int32_t hi = 255;
 };
-void qavg_pool(CodesIn x, CodesOut y, const PoolWindows& windows, const QAvgPoolParams& p);
+Status qavg_pool(CodesIn x, CodesOut y, const PoolWindows& windows, const QAvgPoolParams& p);
 
-void fmax_pool(std::span<const float> x, std::span<float> y, const PoolWindows& windows);  // empty: -infinity
-void favg_pool(std::span<const float> x, std::span<float> y, const PoolWindows& windows,
+Status fmax_pool(std::span<const float> x, std::span<float> y, const PoolWindows& windows);  // empty: -infinity
+Status favg_pool(std::span<const float> x, std::span<float> y, const PoolWindows& windows,
                std::span<const float> divisors);
 
 }  // namespace int8

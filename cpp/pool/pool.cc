@@ -1,0 +1,114 @@
+// Drivers of the pools: find the pixels under each window, and share the output pixels among threads.
+#include <algorithm>
+#include <atomic>
+
+#include "core/cpu_features.h"
+#include "core/scratch.h"
+#include "int8/thread_pool.h"
+#include "pool/kernels.h"
+
+namespace int8 {
+namespace {
+
+constexpr PoolRow kRows[] = {
+#ifdef INT8_ARCH_X64
+    {Isa::kAvx512Vnni, &kPoolAvx512Vnni},
+#endif
+    {Isa::kPortable, &kPoolPortable},
+};
+
+// Elements that one thread reads at least.
+constexpr int64_t kGrainElements = int64_t{1} << 16;
+
+int64_t largest(std::span<const int32_t> counts) {
+  return counts.empty() ? 0 : *std::ranges::max_element(counts);
+}
+
+// Writes the pixels under the window of output pixel (n, od, oh, ow); returns how many there are.
+template <class T>
+int64_t find_pixels(const PoolWindows& w, const T* x, int64_t n, int64_t od, int64_t oh, int64_t ow, const T** rows) {
+  int64_t count = 0;
+  for (int32_t d = 0; d < w.d.counts[static_cast<size_t>(od)]; d++) {
+    const int64_t depth = n * w.input.d + w.d.starts[static_cast<size_t>(od)] + d * w.d.step;
+    for (int32_t h = 0; h < w.h.counts[static_cast<size_t>(oh)]; h++) {
+      const int64_t row = depth * w.input.h + w.h.starts[static_cast<size_t>(oh)] + h * w.h.step;
+      const T* pixel = x + (row * w.input.w + w.w.starts[static_cast<size_t>(ow)]) * w.channels;
+      for (int32_t i = 0; i < w.w.counts[static_cast<size_t>(ow)]; i++)
+        rows[count++] = pixel + i * w.w.step * w.channels;
+    }
+  }
+  return count;
+}
+
+// Calls pool(window, y, position) for every output pixel; position counts within the image.
+template <class T, class Pool>
+Status for_windows(const PoolWindows& w, const T* x, T* y, Pool pool) {
+  const int64_t capacity = largest(w.d.counts) * largest(w.h.counts) * largest(w.w.counts);
+  const int64_t pixels = w.output.count();
+  if (w.batch * pixels * w.channels == 0) return Status::kOk;
+  std::atomic<bool> failed{false};
+  auto task = [&](int64_t begin, int64_t end) {
+    const T** rows = scratch<const T*>(Scratch::kPointers, std::max<int64_t>(capacity, 1));
+    if (rows == nullptr) {
+      failed = true;
+      return;
+    }
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t position = i % pixels;
+      const int64_t ow = position % w.output.w;
+      const int64_t oh = position / w.output.w % w.output.h;
+      const int64_t od = position / w.output.w / w.output.h;
+      const int64_t count = find_pixels(w, x, i / pixels, od, oh, ow, rows);
+      pool(PoolWindow<T>{rows, count, w.channels}, y + i * w.channels, position);
+    }
+  };
+  const int64_t elements_of_one = std::max<int64_t>(capacity * w.channels, 1);
+  parallel_for(w.batch * pixels, std::max<int64_t>(kGrainElements / elements_of_one, 1), task);
+  return failed ? Status::kOutOfMemory : Status::kOk;
+}
+
+const PoolKernels& kernels() {
+  return *select_row(kRows, active_isa()).kernels;
+}
+
+}  // namespace
+
+std::span<const PoolRow> pool_rows() {
+  return kRows;
+}
+
+Status qmax_pool(CodesIn x, CodesOut y, const PoolWindows& windows) {
+  const auto kernel = kernels().qmax;
+  return for_windows(
+      windows, x.bytes.data(), y.bytes.data(),
+      [&](const PoolWindow<uint8_t>& window, uint8_t* pixel, int64_t) { kernel(window, x.type, pixel); });
+}
+
+Status qavg_pool(CodesIn x, CodesOut y, const PoolWindows& windows, const QAvgPoolParams& p) {
+  const auto kernel = kernels().qavg;
+  return for_windows(windows, x.bytes.data(), y.bytes.data(),
+                     [&](const PoolWindow<uint8_t>& window, uint8_t* pixel, int64_t position) {
+                       kernel(window, x.type, pixel,
+                              {.x_zero_point = p.x_zero_point,
+                               .y_zero_point = p.y_zero_point,
+                               .lo = p.lo,
+                               .hi = p.hi,
+                               .multiplier = p.multipliers[static_cast<size_t>(position)]});
+                     });
+}
+
+Status fmax_pool(std::span<const float> x, std::span<float> y, const PoolWindows& windows) {
+  const auto kernel = kernels().fmax;
+  return for_windows(windows, x.data(), y.data(),
+                     [&](const PoolWindow<float>& window, float* pixel, int64_t) { kernel(window, pixel); });
+}
+
+Status favg_pool(std::span<const float> x, std::span<float> y, const PoolWindows& windows,
+                 std::span<const float> divisors) {
+  const auto kernel = kernels().favg;
+  return for_windows(windows, x.data(), y.data(), [&](const PoolWindow<float>& window, float* pixel, int64_t position) {
+    kernel(window, pixel, divisors[static_cast<size_t>(position)]);
+  });
+}
+
+}  // namespace int8

@@ -1,0 +1,29 @@
+// What an instruction set provides for reductions: one row, or one piece of a tensor. The driver (reduce.cc) shares
+// rows and pieces among threads.
+#pragma once
+
+#include <span>
+
+#include "int8/cpu.h"
+#include "int8/reduce.h"
+
+namespace int8 {
+
+struct ReduceKernels {
+  void (*softmax_row)(const float* x, float* y, int64_t length);
+  float (*sum)(const float* x, int64_t length);  // 16 lanes (numerics.md 7)
+  MinMax (*min_max)(const float* x, int64_t length);
+};
+
+struct ReduceRow {
+  Isa isa;
+  const ReduceKernels* kernels;
+};
+
+// Best first; portable is last.
+std::span<const ReduceRow> reduce_rows();
+
+// Each defined by the file of its name: reduce_<isa>.cc.
+extern const ReduceKernels kReducePortable, kReduceAvx512Vnni;
+
+}  // namespace int8

@@ -1,0 +1,67 @@
+// Drivers of the reductions: rows, or pieces of a tensor, shared among threads.
+#include <algorithm>
+
+#include "core/cpu_features.h"
+#include "int8/thread_pool.h"
+#include "reduce/kernels.h"
+
+namespace int8 {
+namespace {
+
+constexpr ReduceRow kRows[] = {
+#ifdef INT8_ARCH_X64
+    {Isa::kAvx512Vnni, &kReduceAvx512Vnni},
+#endif
+    {Isa::kPortable, &kReducePortable},
+};
+
+const ReduceKernels& kernels() {
+  return *select_row(kRows, active_isa()).kernels;
+}
+
+// Rows that one thread takes at least, so that its work is worth the thread.
+int64_t row_grain(int64_t elements, int64_t length) {
+  return std::max<int64_t>(elements / std::max<int64_t>(length, 1), 1);
+}
+
+}  // namespace
+
+std::span<const ReduceRow> reduce_rows() {
+  return kRows;
+}
+
+void softmax(std::span<const float> x, std::span<float> y, int64_t rows, int64_t length) {
+  const auto kernel = kernels().softmax_row;
+  auto task = [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) kernel(x.data() + row * length, y.data() + row * length, length);
+  };
+  parallel_for(rows, row_grain(int64_t{1} << 14, length), task);
+}
+
+void fmean(std::span<const float> x, std::span<float> y, int64_t rows, int64_t length) {
+  const auto kernel = kernels().sum;
+  const auto count = static_cast<float>(length);
+  auto task = [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++)
+      y[static_cast<size_t>(row)] = kernel(x.data() + row * length, length) / count;
+  };
+  parallel_for(rows, row_grain(int64_t{1} << 16, length), task);
+}
+
+MinMax min_max(std::span<const float> x) {
+  constexpr int64_t kPieces = 64;
+  constexpr int64_t kLeast = int64_t{1} << 16;
+  const auto kernel = kernels().min_max;
+  const auto size = static_cast<int64_t>(x.size());
+  const int64_t piece = std::max((size + kPieces - 1) / kPieces, kLeast);
+  MinMax found[kPieces];
+  std::ranges::fill(found, kernel(nullptr, 0));
+  auto task = [&](int64_t begin, int64_t end) { found[begin / piece] = kernel(x.data() + begin, end - begin); };
+  parallel_for(size, piece, task);
+  MinMax all = found[0];
+  for (const MinMax& part : found) all = {std::min(all.min, part.min), std::max(all.max, part.max)};
+  // A zero comes back as +0, whatever the signs of the zeros seen.
+  return {all.min + 0.0f, all.max + 0.0f};
+}
+
+}  // namespace int8
