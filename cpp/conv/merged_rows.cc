@@ -4,13 +4,14 @@
 
 #include "conv/gemm_driver.h"
 #include "conv/qconv_strips.h"
+#include "conv/row_sources.h"
 #include "conv/strip.h"
 
 namespace int8 {
 namespace {
 
 // Pixels whose row pointers are made at once.
-constexpr int64_t kPixels = 256;
+constexpr int64_t kPixels = 336;
 
 // Pointers to the kernel rows of `count` output pixels from (row, column) on, all in one output row of the strip.
 void point(const ConvGeometry& g, const Strip& s, const uint8_t* strip, int64_t row, int64_t column, int64_t count,
@@ -20,7 +21,7 @@ void point(const ConvGeometry& g, const Strip& s, const uint8_t* strip, int64_t 
     for (int64_t kh = 0; kh < g.kernel.h; kh++, out += pitch) {
       const uint8_t* line =
           strip + kd * s.slice_bytes() + (row * g.stride.h + kh * g.dilation.h) * s.row_bytes() + column * step;
-      for (int64_t i = 0; i < count; i++) out[i] = line + i * step;
+      ascend(line, step, count, out);
     }
   }
 }
@@ -52,7 +53,7 @@ Status run_merged_rows(const BoundQuantized& op, const uint8_t* x, uint8_t* y, c
   const bool threads = worth_threads(g.batch * g.output.count() * g.out_channels * taps * p.panels.k);
   const StripPlan plan = plan_strips(g, g.in_channels, threads);
   const int64_t strip_size = strip_bytes(g, plan, g.in_channels);
-  const int64_t pixels = std::min(kPixels, plan.columns);
+  const int64_t pixels = std::min(kPixels, plan.rows * plan.columns);
   const int64_t pitch = pixels + p.gemm->mr;
   std::atomic<bool> out_of_memory{false};
 
@@ -68,10 +69,14 @@ Status run_merged_rows(const BoundQuantized& op, const uint8_t* x, uint8_t* y, c
       const Strip s = strip_at(g, plan, i, g.in_channels);
       copy_strip(g, s, {.flip = op.x_flip, .zero = op.x_zero}, x, copy);
       std::memset(copy + g.kernel.d * s.slice_bytes(), 0, static_cast<size_t>(slack));
-      for (int64_t r = 0; r < s.rows && !failed; r++) {
+      // Rows of y follow each other where the strip has the output's whole width: several make one block.
+      const int64_t lines = s.columns == g.output.w ? std::max<int64_t>(1, pixels / s.columns) : 1;
+      for (int64_t r = 0; r < s.rows && !failed; r += lines) {
+        const int64_t together = std::min(lines, s.rows - r);
         for (int64_t c = 0; c < s.columns && !failed; c += pixels) {
-          const int64_t count = std::min(pixels, s.columns - c);
-          point(g, s, copy, r, c, count, pitch, rows);
+          const int64_t width = std::min(pixels, s.columns - c);
+          const int64_t count = together * width;
+          for (int64_t l = 0; l < together; l++) point(g, s, copy, r + l, c, width, pitch, rows + l * width);
           if (gathers) gather(g, s, count, pitch, readable, rows, gathered);
           repeat_last_row(rows, pitch, taps, count, p.gemm->mr);
           const GemmRows block{rows, pitch, count, readable, y + (s.output_pixel(g) + r * g.output.w + c) * y_pixel};

@@ -5,12 +5,24 @@
 
 namespace int8 {
 
+// out[i] = from + i*step. Making pointers is a measurable part of a 3x3 layer's time, so four go out at a time.
+inline void ascend(const uint8_t* from, int64_t step, int64_t count, const uint8_t** out) {
+  int64_t i = 0;
+  for (; i + 4 <= count; i += 4, from += 4 * step) {
+    out[i] = from;
+    out[i + 1] = from + step;
+    out[i + 2] = from + 2 * step;
+    out[i + 3] = from + 3 * step;
+  }
+  for (; i < count; i++, from += step) out[i] = from;
+}
+
 // Row r is at x + r*pitch; one tap.
 struct DenseRows {
   const uint8_t* x;
   int64_t pitch;
   void fill(int64_t first, int64_t count, int64_t, const uint8_t** rows) const {
-    for (int64_t i = 0; i < count; i++) rows[i] = x + (first + i) * pitch;
+    ascend(x + first * pitch, pitch, count, rows);
   }
 };
 
