@@ -5,6 +5,7 @@ import { isQTensor, type QTensor } from '../tensor/qtensor'
 import { sameShape, shapeText, type Shape } from '../tensor/shape'
 import { isTensor, type Tensor } from '../tensor/tensor'
 import type { Layer } from './module'
+import { placesOf } from './tree'
 
 /** A tensor in a state dict. */
 export type StateValue = Tensor<DType> | QTensor
@@ -41,7 +42,10 @@ export function collectState(root: Layer, kind?: StateSlot['kind']): [string, St
   return found
 }
 
-/** Loads a dict into a tree: collects every fault first, sets only where there is none. */
+/**
+ * Loads a dict into a tree: collects every fault first, sets only where there is none. A shared module's tensors are read
+ * under its first path; PyTorch's dicts repeat them under the others.
+ */
 export function loadState(
   root: Layer,
   dict: ReadonlyMap<string, StateValue>,
@@ -73,6 +77,8 @@ export function loadState(
     }
     if (values.size > 0) chosen.push([module, values])
   }
+  for (const [path, module] of placesOf(root))
+    for (const key of Object.keys(module.state())) unexpected.delete(join(path, key))
   const result: LoadResult = { missing, unexpected: [...unexpected] }
   const faults = [
     ...(strict ? [named('missing', missing), named('unexpected', result.unexpected)] : []),

@@ -27,12 +27,20 @@ export function childrenOf(module: Layer): [string, Layer][] {
 /** A module and all below it, depth first, each once, by its first path. */
 export function modulesOf(root: Layer): [string, Layer][] {
   const seen = new Set<Layer>()
+  return placesOf(root).filter(([, module]) => !seen.has(module) && seen.add(module))
+}
+
+/** A module and all below it, depth first, a shared one at each of its paths. */
+export function placesOf(root: Layer): [string, Layer][] {
+  const above = new Set<Layer>()
   const found: [string, Layer][] = []
   const visit = (path: string, module: Layer): void => {
-    if (seen.has(module)) return
-    seen.add(module)
+    if (above.has(module))
+      throw new ArgumentError({ op: root.typeName, message: `the module '${path}' lies within itself` })
     found.push([path, module])
+    above.add(module)
     for (const [name, child] of module.namedChildren()) visit(path === '' ? name : `${path}.${name}`, child)
+    above.delete(module)
   }
   visit('', root)
   return found
