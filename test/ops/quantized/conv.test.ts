@@ -231,6 +231,10 @@ describe('weights per channel', () => {
 })
 
 describe('requantization', () => {
+  afterEach(() => {
+    jest.restoreAllMocks()
+  })
+
   const one = (acc: number): QTensor<'quint8'> =>
     fromIntRepr(new Uint8Array([acc]), [1, 1, 1, 1], 'quint8', { scale: 1, zeroPoint: 100 })
   const unit = fromIntRepr(new Int8Array([1]), [1, 1, 1, 1], 'qint8', { scale: 1, zeroPoint: 0 })
@@ -254,6 +258,7 @@ describe('requantization', () => {
   })
 
   test('edge 34: accumulators near both ends of int32', () => {
+    jest.spyOn(process, 'emitWarning').mockImplementation()
     expect(code(0, 2 ** 24, 100, 2 ** 31 - 2 ** 8)).toBe(228)
     expect(code(0, 2 ** 24, 200, -(2 ** 31) + 2 ** 8)).toBe(72)
   })
