@@ -21,6 +21,37 @@ void tap_distances(const PackedQuantized& p, const ConvGeometry& g, const Strip&
   }
 }
 
+// Channels [c, c + n) of all pixels; `common` holds what is the same for each block.
+void run_block(const BoundQuantized& op, const DepthwiseBlock& common, const uint8_t* x, int64_t c, int64_t n) {
+  const PackedQuantized& p = *op.packed;
+  DepthwiseBlock b = common;
+  b.x = x + c;
+  b.w = p.w.data() + c * p.quads * 4;
+  b.offsets = op.offsets.data() + c;
+  b.zero_points = p.zero_points.data() == nullptr ? nullptr : p.zero_points.data() + c;
+  b.multipliers = op.multipliers.data() == nullptr ? nullptr : op.multipliers.data() + c;
+  b.bias = op.bias.data() == nullptr ? nullptr : op.bias.data() + c;
+  b.n = n;
+  b.y = common.y + c * element_size(op.scalars.kind);
+  p.depthwise->run(b, op.scalars);
+}
+
+// Few channels, stride 1: `together` neighbouring pixels are one block, and what is left of a row goes one by one.
+void run_together(const BoundQuantized& op, const DepthwiseBlock& common, const uint8_t* x, int64_t together) {
+  const int64_t channels = op.packed->facts.out_channels;
+  DepthwiseBlock b = common;
+  b.columns = common.columns / together;
+  b.x_pixel *= together;
+  b.y_pixel *= together;
+  if (b.columns > 0) run_block(op, b, x, 0, channels * together);
+  const int64_t done = b.columns * together;
+  if (done == common.columns) return;
+  b = common;
+  b.columns -= done;
+  b.y += done * common.y_pixel;
+  run_block(op, b, x + done * common.x_pixel, 0, channels);
+}
+
 void run_strip(const BoundQuantized& op, const ConvGeometry& g, const Strip& s, const uint8_t* strip,
                const int64_t* taps, uint8_t* y) {
   const PackedQuantized& p = *op.packed;
@@ -38,17 +69,12 @@ void run_strip(const BoundQuantized& op, const ConvGeometry& g, const Strip& s, 
   b.columns = s.columns;
   b.y_pixel = g.out_channels * element;
   b.y_row = g.output.w * b.y_pixel;
-  for (int64_t c = 0; c < g.out_channels; c += block) {
-    b.x = strip + c;
-    b.w = p.w.data() + c * p.quads * 4;
-    b.offsets = op.offsets.data() + c;
-    b.zero_points = p.zero_points.data() == nullptr ? nullptr : p.zero_points.data() + c;
-    b.multipliers = op.multipliers.data() == nullptr ? nullptr : op.multipliers.data() + c;
-    b.bias = op.bias.data() == nullptr ? nullptr : op.bias.data() + c;
-    b.n = std::min(block, g.out_channels - c);
-    b.y = y + s.output_pixel(g) * b.y_pixel + c * element;
-    p.depthwise->run(b, op.scalars);
+  b.y = y + s.output_pixel(g) * b.y_pixel;
+  if (const int64_t together = p.pixels_per_block(); together > 1 && g.stride.w == 1) {
+    run_together(op, b, strip, together);
+    return;
   }
+  for (int64_t c = 0; c < g.out_channels; c += block) run_block(op, b, strip, c, std::min(block, g.out_channels - c));
 }
 
 }  // namespace

@@ -51,10 +51,10 @@ bool pack_depthwise(const QuantizedWeights& weights, uint8_t flip, PackedQuantiz
       const int32_t tap = p.quad_taps[4 * q + i];
       if (tap < 0) continue;
       p.quad_ones[q] |= 1u << (8 * i);
-      for (int64_t c = 0; c < weights.out_channels; c++) {
+      for (int64_t c = 0; c < weights.out_channels * p.pixels_per_block(); c++) {
         const int64_t slot = p.depthwise->slot(static_cast<int>(c % block));
         p.w[((c / block * p.quads + q) * block + slot) * 4 + i] =
-            static_cast<int8_t>(weights.codes[c * taps + tap] ^ flip);
+            static_cast<int8_t>(weights.codes[c % weights.out_channels * taps + tap] ^ flip);
       }
     }
   }

@@ -34,6 +34,12 @@ class PackedQuantized {
   AlignedBuffer<int32_t> zero_points;       // [slots()] as s8; empty if all of them are 0
 
   int64_t slots() const;  // length of parameter arrays
+  // kDepthwise: pixels whose channels fill one block exactly, where there are so few channels. Weights and parameters
+  // are then repeated for each, and neighbouring pixels are computed together. Otherwise 1.
+  int64_t pixels_per_block() const {
+    const int64_t block = depthwise->block;
+    return facts.out_channels <= block && block % facts.out_channels == 0 ? block / facts.out_channels : 1;
+  }
   // Moves [out_channels] values to their slots; the others become 0.
   template <class T>
   void spread(const T* values, T* out) const {
@@ -42,9 +48,9 @@ class PackedQuantized {
       return;
     }
     for (int64_t i = 0; i < slots(); i++) out[i] = T{};
-    for (int64_t c = 0; c < facts.out_channels; c++) {
-      const int64_t block = depthwise->block;
-      out[c / block * block + depthwise->slot(static_cast<int>(c % block))] = values[c];
+    const int64_t block = depthwise->block;
+    for (int64_t c = 0; c < facts.out_channels * pixels_per_block(); c++) {
+      out[c / block * block + depthwise->slot(static_cast<int>(c % block))] = values[c % facts.out_channels];
     }
   }
 };

@@ -214,11 +214,23 @@ TEST_P(QConv, GroupsAreExact) {
 }
 
 TEST_P(QConv, DepthwiseIsExactForEachNumberOfChannels) {
-  for (int64_t c : {2, 7, 9, 16, 25, 31, 33, 63, 64, 65, 127, 129, 200}) {
+  for (int64_t c : {2, 4, 6, 7, 8, 9, 12, 16, 25, 31, 32, 33, 63, 64, 65, 127, 129, 200}) {
     for (int64_t s : {1, 2, 3}) {
       check(
           QConvCase().channels(c, c, c).input(7, 8).batch(2).kernel(3, 3).stride(s, s).padding(1, 1).x_zero(128).y_zero(
               4));
+    }
+  }
+}
+
+TEST_P(QConv, DepthwiseIsExactWhereSeveralPixelsFillABlock) {
+  for (int64_t c : {2, 3, 5, 6, 8, 12, 16, 32}) {
+    for (int64_t w : {3, 4, 5, 9, 34, 35}) {
+      const QConvCase base = QConvCase().channels(c, c, c).input(4, w).padding(1, 1).x_zero(28).y_zero(50);
+      check(QConvCase(base).kernel(3, 3));
+      check(QConvCase(base).kernel(3, 3).types(CodeType::kS8, CodeType::kU8, OutputKind::kF32).x_zero(3).bias());
+      check(QConvCase(base).kernel(2, 3).dilation(2, 1).w_zero_per_channel());
+      check(QConvCase(base).kernel(2, 2).types(CodeType::kU8, CodeType::kS8, OutputKind::kS32).guard_before());
     }
   }
 }
