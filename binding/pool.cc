@@ -34,7 +34,7 @@ auto qmax_pool(Args& args) {
 auto qavg_pool(Args& args) {
   const PoolWindows w = read_windows(args, 2);
   const CodesIn x = args.codes(0, "x", input_count(args, w));
-  const CodesOut y = args.codes_out(1, "y", output_count(args, w), Overlap::kNone, x.type);
+  const CodesOut y = args.codes_out(1, "y", output_count(args, w), Overlap::kNone);
   int8::QAvgPoolParams p;
   p.multipliers = args.in<float>(9, "multipliers", positions(args, w));
   p.x_zero_point = read_zero_point(args, 10, "xZeroPoint", x.type);
