@@ -100,3 +100,15 @@ export function checkArray(op: string, storage: unknown, expected: ArrayClass<un
       received: show(storage),
     })
 }
+
+/** Refuses a tensor whose memory has been taken from under it: a buffer that was transferred to a worker, or resized. */
+export function checkMemory(op: string, argument: string, storage: ArrayLike<unknown>, size: number): void {
+  if (storage.length !== size)
+    throw new DTypeError({
+      op,
+      argument,
+      expected: `a tensor that still has its ${String(size)} elements`,
+      received: `one with ${String(storage.length)}`,
+      hint: 'Its buffer was transferred or resized after the tensor was made: pass a copy to workers instead.',
+    })
+}

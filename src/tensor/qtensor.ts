@@ -1,7 +1,15 @@
 /** Quantized tensors. */
 import { runSync, step, type Steps } from '../backend/steps'
 import { DTypeError, QParamsError, ShapeError, show } from '../errors'
-import { checkArray, checkQDType, codeArrayClass, type DType, type QDType, type QuantizedArrays } from './dtype'
+import {
+  checkArray,
+  checkMemory,
+  checkQDType,
+  codeArrayClass,
+  type DType,
+  type QDType,
+  type QuantizedArrays,
+} from './dtype'
 import { qtensorText } from './format'
 import { permuteSteps, reformatSteps } from './movement'
 import { checkScale, checkZeroPoint, type PerChannelQParams, type PerTensorQParams, type QParams } from './qparams'
@@ -218,6 +226,7 @@ export function checkQTensor<D extends QDType>(
     })
   if (!(allowed as readonly QDType[]).includes(value.dtype))
     throw new DTypeError({ op, argument, expected, received: `a QTensor of ${value.dtype}` })
+  checkMemory(op, argument, value.storage, value.size)
 }
 
 /** Per-channel parameters as a user gives them. */

@@ -1,7 +1,7 @@
 /** Plain tensors. */
 import { runSync } from '../backend/steps'
 import { DTypeError, ShapeError, show } from '../errors'
-import { arrayClass, checkArray, checkDType, type DType, type PlainArrays } from './dtype'
+import { arrayClass, checkArray, checkDType, checkMemory, type DType, type PlainArrays } from './dtype'
 import { tensorText } from './format'
 import { permuteSteps, reformatSteps } from './movement'
 import { checkMemoryFormat, checkShape, sameShape, shapeText, sizeOf, type MemoryFormat, type Shape } from './shape'
@@ -282,6 +282,7 @@ export function checkTensor<D extends DType = 'float32'>(
     })
   if (value.dtype !== dtype)
     throw new DTypeError({ op, argument, expected: `a Tensor of ${dtype}`, received: `a Tensor of ${value.dtype}` })
+  checkMemory(op, argument, value.storage, value.size)
 }
 
 function isQuantized(value: unknown): boolean {

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import type { QDType } from '../../src/tensor/dtype'
 import { DTypeError, Int8Error, QParamsError, ShapeError } from '../../src/errors'
+import { relu } from '../../src/ops/quantized'
 import { fromIntRepr, isQTensor } from '../../src/tensor/qtensor'
 import { quantizePerChannel, quantizePerTensor } from '../../src/tensor/quantize'
 import type { MemoryFormat } from '../../src/tensor/shape'
@@ -188,6 +189,20 @@ describe('a quantized tensor', () => {
     ['a scale of 0', () => fromIntRepr(new Uint8Array(1), [1], 'quint8', { scale: 0, zeroPoint: 0 })],
   ])('is not made from %s', (_, call) => {
     expect(call).toThrow(Int8Error)
+  })
+
+  test('edge 67: a tensor whose buffer has been transferred is refused', () => {
+    const x = tensor([1, 2])
+    structuredClone(x.storage.buffer, { transfer: [x.storage.buffer] })
+    expect(() => quantizePerTensor(x, 1, 0, 'quint8')).toThrow(/x must be a tensor that still has its 2 elements/)
+    const codes = quantizePerTensor(tensor([1, 2]), 1, 0, 'quint8')
+    structuredClone(codes.storage.buffer, { transfer: [codes.storage.buffer] })
+    expect(() => relu(codes)).toThrow(/still has its 2 elements/)
+  })
+
+  test('edge 67: memory shared between threads is taken', () => {
+    const x = fromStorage('float32', new Float32Array(new SharedArrayBuffer(8)) as never, [2])
+    expect([...quantizePerTensor(x, 1, 3, 'quint8').storage]).toEqual([3, 3])
   })
 
   test('wrong kinds are refused by name at run time', () => {

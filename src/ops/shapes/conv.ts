@@ -1,7 +1,7 @@
 /** Shape arithmetic of convolutions: options against the weight once, then against each input. */
 import type { ConvGeometry } from '../../backend/contract'
 import { ShapeError } from '../../errors'
-import { checkShape, shapeText, type Shape } from '../../tensor/shape'
+import { checkShape, shapeText, sizeOf, type Shape } from '../../tensor/shape'
 import { checkOptions, checkWhole, readPerAxis, type PerAxis } from '../options'
 import {
   dims3,
@@ -113,25 +113,47 @@ export function convGeometry(op: string, shape: Shape, params: ConvParams, unbat
       false,
     ),
   )
-  return {
-    shape: imageShape(op, image, outChannels, output),
-    batched: image.batched,
-    geometry: {
-      batch: image.batch,
-      groups,
-      inChannels: image.channels,
-      outChannels,
-      input: dims3(image.spatial, 1),
-      output: dims3(output, 1),
-      kernel: dims3(kernel, 1),
-      stride: dims3(stride, 1),
-      dilation: dims3(dilation, 1),
-      padding: dims3(
-        padding.map(([before]) => before),
-        0,
-      ),
-    },
+  const result = imageShape(op, image, outChannels, output)
+  const geometry: ConvGeometry = {
+    batch: image.batch,
+    groups,
+    inChannels: image.channels,
+    outChannels,
+    input: dims3(image.spatial, 1),
+    output: dims3(output, 1),
+    kernel: dims3(kernel, 1),
+    stride: dims3(stride, 1),
+    dilation: dims3(dilation, 1),
+    padding: dims3(
+      padding.map(([before]) => before),
+      0,
+    ),
   }
+  checkBorder(op, geometry)
+  return { geometry, shape: result, batched: image.batched }
+}
+
+/** Elements of one image with its border that any convolution may have, whatever the size of its data. */
+const maxPadded = 2 ** 26
+
+/**
+ * Refuses a border that dwarfs the data on both sides: kernels copy parts of the input with its border, and nothing but a
+ * mistake asks for one 64 times as large as input and output together.
+ */
+function checkBorder(op: string, geometry: ConvGeometry): void {
+  const { input, output, kernel, stride, dilation, padding, inChannels, outChannels } = geometry
+  const reach = (axis: 0 | 1 | 2): number =>
+    Math.max(input[axis], (output[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1) + padding[axis]
+  const padded = inChannels * reach(0) * reach(1) * reach(2)
+  const data = inChannels * sizeOf(input) + outChannels * sizeOf(output)
+  if (padded > maxPadded && padded >= 64 * (data + 1))
+    throw new ShapeError({
+      op,
+      argument: 'options.padding',
+      expected: 'in proportion to the data',
+      received: `a border that makes ${String(padded)} elements of an image whose input and output have ${String(data)}`,
+      hint: 'Padding, stride or dilation is far larger than input and output.',
+    })
 }
 
 function wrongChannels(op: string, channels: number, params: ConvParams): ShapeError {

@@ -148,6 +148,13 @@ describe('convOutputShape refuses', () => {
     ],
     ['edge 15: padding beyond 2^31', [1, 1, 8, 8], [1, 1, 1, 1], { padding: 2 ** 30 }, /stays below 2\^31/],
     [
+      'edge 15: a border that dwarfs the data',
+      [1, 1, 8, 8],
+      [1, 1, 1, 1],
+      { padding: 2 ** 16, stride: 2 ** 16 },
+      /options.padding must be in proportion to the data/,
+    ],
+    [
       'edge 15: a dilated kernel beyond 2^31',
       [1, 1, 8, 8],
       [1, 1, 3, 3],
