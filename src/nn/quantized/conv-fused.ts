@@ -1,6 +1,7 @@
 /** Quantized convolutions with a fused ReLU or clip: the clamp costs nothing, and the scale covers only what remains. */
 import { relu, type Activation } from '../../ops/quantized/params'
 import type { PerAxis } from '../../ops/options'
+import type { SpatialAxes } from '../../ops/shapes/axes'
 import { clipBounds, type HardtanhOptions } from '../activation'
 import type { ConvConfig } from '../conv'
 import type * as intrinsic from '../intrinsic'
@@ -11,14 +12,14 @@ import { checkSource, type QuantizedOptions } from './output'
 export type QuantizedClipOptions = QuantizedConvOptions & HardtanhOptions
 
 /** A quantized convolution whose codes are clamped from the zero point up. */
-export abstract class QuantizedConvReLUNd extends QuantizedConvNd {
+export abstract class QuantizedConvReLUNd<A extends SpatialAxes = SpatialAxes> extends QuantizedConvNd<A> {
   protected override get activation(): Activation {
     return relu
   }
 }
 
 /** A quantized convolution whose codes are clamped to those of `[min, max]`. */
-export abstract class QuantizedConvClipNd extends QuantizedConvNd {
+export abstract class QuantizedConvClipNd<A extends SpatialAxes = SpatialAxes> extends QuantizedConvNd<A> {
   readonly min: number
   readonly max: number
 
@@ -35,7 +36,7 @@ export abstract class QuantizedConvClipNd extends QuantizedConvNd {
 }
 
 /** 1-D convolution and ReLU in one. PyTorch: `torch.nn.intrinsic.quantized.ConvReLU1d`. */
-export class ConvReLU1d extends QuantizedConvReLUNd {
+export class ConvReLU1d extends QuantizedConvReLUNd<1> {
   constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: QuantizedConvOptions = {}) {
     const op = 'nn.quantized.ConvReLU1d'
     super(op, quantizedConvConfig(op, 1, inChannels, outChannels, kernelSize, options), options)
@@ -58,7 +59,7 @@ export class ConvReLU1d extends QuantizedConvReLUNd {
 }
 
 /** 2-D convolution and ReLU in one. PyTorch: `torch.nn.intrinsic.quantized.ConvReLU2d`. */
-export class ConvReLU2d extends QuantizedConvReLUNd {
+export class ConvReLU2d extends QuantizedConvReLUNd<2> {
   constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: QuantizedConvOptions = {}) {
     const op = 'nn.quantized.ConvReLU2d'
     super(op, quantizedConvConfig(op, 2, inChannels, outChannels, kernelSize, options), options)
@@ -81,7 +82,7 @@ export class ConvReLU2d extends QuantizedConvReLUNd {
 }
 
 /** 3-D convolution and ReLU in one. PyTorch: `torch.nn.intrinsic.quantized.ConvReLU3d`. */
-export class ConvReLU3d extends QuantizedConvReLUNd {
+export class ConvReLU3d extends QuantizedConvReLUNd<3> {
   constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: QuantizedConvOptions = {}) {
     const op = 'nn.quantized.ConvReLU3d'
     super(op, quantizedConvConfig(op, 3, inChannels, outChannels, kernelSize, options), options)
@@ -104,7 +105,7 @@ export class ConvReLU3d extends QuantizedConvReLUNd {
 }
 
 /** 1-D convolution and clip to `[min, max]` in one: what ReLU6 and hardtanh become. */
-export class ConvClip1d extends QuantizedConvClipNd {
+export class ConvClip1d extends QuantizedConvClipNd<1> {
   constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: QuantizedClipOptions = {}) {
     const op = 'nn.quantized.ConvClip1d'
     super(op, quantizedConvConfig(op, 1, inChannels, outChannels, kernelSize, options, ['min', 'max']), options)
@@ -129,7 +130,7 @@ export class ConvClip1d extends QuantizedConvClipNd {
 }
 
 /** 2-D convolution and clip to `[min, max]` in one: what ReLU6 and hardtanh become. */
-export class ConvClip2d extends QuantizedConvClipNd {
+export class ConvClip2d extends QuantizedConvClipNd<2> {
   constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: QuantizedClipOptions = {}) {
     const op = 'nn.quantized.ConvClip2d'
     super(op, quantizedConvConfig(op, 2, inChannels, outChannels, kernelSize, options, ['min', 'max']), options)
@@ -154,7 +155,7 @@ export class ConvClip2d extends QuantizedConvClipNd {
 }
 
 /** 3-D convolution and clip to `[min, max]` in one: what ReLU6 and hardtanh become. */
-export class ConvClip3d extends QuantizedConvClipNd {
+export class ConvClip3d extends QuantizedConvClipNd<3> {
   constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: QuantizedClipOptions = {}) {
     const op = 'nn.quantized.ConvClip3d'
     super(op, quantizedConvConfig(op, 3, inChannels, outChannels, kernelSize, options, ['min', 'max']), options)

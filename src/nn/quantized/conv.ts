@@ -32,7 +32,10 @@ export function quantizedConvConfig(
 }
 
 /** A quantized convolution over 1, 2 or 3 spatial axes, plain or fused. */
-export abstract class QuantizedConvNd extends PackedModule<PackedConv> implements ConvConfig {
+export abstract class QuantizedConvNd<A extends SpatialAxes = SpatialAxes>
+  extends PackedModule<PackedConv<A>>
+  implements ConvConfig
+{
   readonly inChannels: number
   readonly outChannels: number
   readonly kernelSize: readonly number[]
@@ -47,12 +50,13 @@ export abstract class QuantizedConvNd extends PackedModule<PackedConv> implement
   }
 
   /** Number of spatial axes. */
-  get spatialAxes(): SpatialAxes {
-    return this.kernelSize.length as SpatialAxes
+  get spatialAxes(): A {
+    return this.kernelSize.length as A
   }
 
-  protected override pack(weight: QTensor<QDType8>, bias: Bias): PackedConv {
-    return prepack[this.spatialAxes](weight, bias, { ...convGeometry(this), ...this.named })
+  protected override pack(weight: QTensor<QDType8>, bias: Bias): PackedConv<A> {
+    const packed: PackedConv = prepack[this.spatialAxes](weight, bias, { ...convGeometry(this), ...this.named })
+    return packed as PackedConv<A>
   }
 
   /** What the layer does with its result before it becomes codes. */
@@ -82,7 +86,7 @@ export function convOptionsOf(source: ConvNd): QuantizedConvOptions {
 }
 
 /** Convolution of codes `[N, inChannels, L]`. PyTorch: `torch.nn.quantized.Conv1d`. */
-export class Conv1d extends QuantizedConvNd {
+export class Conv1d extends QuantizedConvNd<1> {
   constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: QuantizedConvOptions = {}) {
     const op = 'nn.quantized.Conv1d'
     super(op, quantizedConvConfig(op, 1, inChannels, outChannels, kernelSize, options), options)
@@ -109,7 +113,7 @@ export class Conv1d extends QuantizedConvNd {
 }
 
 /** Convolution of codes `[N, inChannels, H, W]`. PyTorch: `torch.nn.quantized.Conv2d`. */
-export class Conv2d extends QuantizedConvNd {
+export class Conv2d extends QuantizedConvNd<2> {
   constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: QuantizedConvOptions = {}) {
     const op = 'nn.quantized.Conv2d'
     super(op, quantizedConvConfig(op, 2, inChannels, outChannels, kernelSize, options), options)
@@ -136,7 +140,7 @@ export class Conv2d extends QuantizedConvNd {
 }
 
 /** Convolution of codes `[N, inChannels, D, H, W]`. PyTorch: `torch.nn.quantized.Conv3d`. */
-export class Conv3d extends QuantizedConvNd {
+export class Conv3d extends QuantizedConvNd<3> {
   constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: QuantizedConvOptions = {}) {
     const op = 'nn.quantized.Conv3d'
     super(op, quantizedConvConfig(op, 3, inChannels, outChannels, kernelSize, options), options)
