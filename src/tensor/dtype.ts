@@ -46,7 +46,7 @@ const quantizedClasses: { readonly [D in QDType]: ArrayClass<QuantizedArrays[D]>
 }
 
 /** Least and largest code of each quantized type. */
-export const codeRange: { readonly [D in QDType]: readonly [min: number, max: number] } = {
+export const codeRange: Readonly<Record<QDType, readonly [min: number, max: number]>> = {
   quint8: [0, 255],
   qint8: [-128, 127],
   qint32: [-2147483648, 2147483647],
@@ -90,14 +90,26 @@ export function checkQDType<D extends QDType>(op: string, dtype: unknown, allowe
     throw new DTypeError({ op, argument: 'dtype', expected: allowed.join(' or '), received: show(dtype) })
 }
 
-/** Refuses an array that is not of the class that stores the dtype (told by its tag, so that realms do not matter). */
+/**
+ * Refuses an array that is not of the class that stores the dtype (told by its tag, so that realms do not matter), or that
+ * lies in memory which other threads can change under way.
+ */
 export function checkArray(op: string, storage: unknown, expected: ArrayClass<unknown>, dtype: string): void {
-  if (Object.prototype.toString.call(storage) !== `[object ${expected.name}]`)
+  const tag = (value: unknown): string => Object.prototype.toString.call(value)
+  if (tag(storage) !== `[object ${expected.name}]`)
     throw new DTypeError({
       op,
       argument: 'storage',
       expected: `a ${expected.name} for ${dtype}`,
       received: show(storage),
+    })
+  if (ArrayBuffer.isView(storage) && tag(storage.buffer) === '[object SharedArrayBuffer]')
+    throw new DTypeError({
+      op,
+      argument: 'storage',
+      expected: 'memory of this thread alone',
+      received: 'a SharedArrayBuffer',
+      hint: 'Other threads could write to it while a kernel reads: copy it first, by .slice().',
     })
 }
 

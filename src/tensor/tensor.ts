@@ -161,7 +161,7 @@ export function tensor<D extends DType = 'float32'>(
       op: 'tensor',
       argument: 'data',
       expected: `${String(sizeOf(sizes))} numbers for shape ${shapeText(sizes)}`,
-      received: `${String(flat.length)}`,
+      received: String(flat.length),
     })
   const storage = new (arrayClass(dtype))(flat.length)
   fill(dtype, storage, flat)

@@ -192,17 +192,21 @@ describe('a quantized tensor', () => {
   })
 
   test('edge 67: a tensor whose buffer has been transferred is refused', () => {
+    const transfer = (buffer: ArrayBufferLike): void => {
+      structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
+    }
     const x = tensor([1, 2])
-    structuredClone(x.storage.buffer, { transfer: [x.storage.buffer] })
+    transfer(x.storage.buffer)
     expect(() => quantizePerTensor(x, 1, 0, 'quint8')).toThrow(/x must be a tensor that still has its 2 elements/)
     const codes = quantizePerTensor(tensor([1, 2]), 1, 0, 'quint8')
-    structuredClone(codes.storage.buffer, { transfer: [codes.storage.buffer] })
+    transfer(codes.storage.buffer)
     expect(() => relu(codes)).toThrow(/still has its 2 elements/)
   })
 
-  test('edge 67: memory shared between threads is taken', () => {
-    const x = fromStorage('float32', new Float32Array(new SharedArrayBuffer(8)) as never, [2])
-    expect([...quantizePerTensor(x, 1, 3, 'quint8').storage]).toEqual([3, 3])
+  test('edge 67: memory shared between threads is refused, its copy taken', () => {
+    const shared = new Float32Array(new SharedArrayBuffer(8))
+    expect(() => fromStorage('float32', shared as never, [2])).toThrow(/memory of this thread alone.*copy it first/)
+    expect(tensor(shared).toArray()).toEqual([0, 0])
   })
 
   test('wrong kinds are refused by name at run time', () => {
