@@ -5,7 +5,7 @@ import { DTypeError } from '../../../src/errors'
 import * as quantized from '../../../src/ops/quantized'
 import type { QDType8 } from '../../../src/tensor/dtype'
 import { fromIntRepr, QTensor } from '../../../src/tensor/qtensor'
-import { quantizePerChannel, quantizePerTensor } from '../../../src/tensor/quantize'
+import { quantizePerChannel } from '../../../src/tensor/quantize'
 import { tensor, zeros } from '../../../src/tensor/tensor'
 import { naiveConv, naiveRequantize, randomQ, randomReals, type NaiveGeometry } from '../naive'
 
