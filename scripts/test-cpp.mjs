@@ -43,7 +43,10 @@ const results = [
   [
     'address,undefined',
     build('build-cpp-asan', 'address,undefined') &&
-      test('build-cpp-asan', pattern || '.', { UBSAN_OPTIONS: 'print_stacktrace=1', ASAN_OPTIONS: 'detect_leaks=1' }),
+      test('build-cpp-asan', pattern || '.', {
+        UBSAN_OPTIONS: 'print_stacktrace=1',
+        ASAN_OPTIONS: 'detect_leaks=1:allocator_may_return_null=1',
+      }),
   ],
 ]
 if (pattern === '' || pattern.includes('thread')) {

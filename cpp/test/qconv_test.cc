@@ -320,6 +320,15 @@ TEST_P(QConv, OneAndThreeDimensionsAreExact) {
   check(QConvCase().channels(20, 20, 20).input(5, 6, 4).kernel(3, 3, 1).padding(1, 1, 1).stride(1, 1, 2).x_zero(8));
 }
 
+TEST_P(QConv, ImagesLargerThanABlockOrAStripAreExact) {
+  check(QConvCase().channels(9, 5).input(34, 31).kernel(3, 3).padding(1, 1).x_zero(8));
+  check(QConvCase().channels(150, 150, 150).input(45, 50).kernel(3, 3).padding(1, 1).x_zero(8));
+  check(QConvCase().channels(32, 32, 32).input(90, 101).kernel(3, 3).stride(2, 1).padding(1, 1).x_zero(8));
+  check(QConvCase().channels(3, 4).input(280, 330).kernel(3, 3).stride(2, 2).padding(1, 1).x_zero(8));
+  check(QConvCase().channels(1, 2).input(1, 300001).kernel(1, 9).padding(0, 4).x_zero(8));
+  check(QConvCase().channels(1, 2).input(1, 150001).kernel(1, 5).dilation(1, 3).padding(0, 4).stride(1, 2).x_zero(8));
+}
+
 TEST_P(QConv, OperandsAreNotReadBeforeTheirStart) {
   check(QConvCase::linear(7, 13, 21).guard_before().x_zero(4));
   for (int64_t c : {3, 13})
