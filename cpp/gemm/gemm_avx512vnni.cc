@@ -6,12 +6,14 @@
 // X      row pointers, k bytes readable each, not one more; a tile wider than what is left repeats the last row.
 // W      panels of pack_panels: [taps][ceil(k/4)][width][4], zero padded, 64-byte aligned.
 // Exact  vpdpbusd does not saturate; sums wrap.
-// Tails  k: the last 1-3 bytes of a row assembled in a register; n: masked store; m: smaller tiles of the same
+// Tails  k: the last 1-3 bytes of a row, put together in memory; n: masked store; m: smaller tiles of the same
 // template. Codes  clamping to [lo, hi] commutes with rounding, so it is left to the saturating packs and two byte
 // operations for
 //        64 outputs at once. vcvtps2dq turns what lies below int32 into INT_MIN, which the packs saturate rightly; what
-//        may lie above is bounded first, but only where some multiplier is 1 or more. Against a clamp of floats and
-//        vpmovdb this saves a third of the epilogue, which is most of the time where K is small.
+//        may lie above is bounded first, but only where some multiplier is 1 or more. A clamp of floats and vpmovdb
+//        take a third more instructions, and where K is small the epilogue is most of the time.
+// Tried  software prefetch of W and unrolling K twice: no gain. Measure: bench/cpp; read the loops after each change,
+//        they hold 24 vpdpbusd, 10 loads and no store.
 #include <immintrin.h>
 
 #include "gemm/gemm.h"
@@ -30,18 +32,17 @@ INT8_INLINE __m512i broadcast4(const uint8_t* p) {
   return _mm512_set1_epi32(v);
 }
 
-// The last `rest` (1 to 3) of k bytes at p, zeros above them. kShort: k itself is below 4.
-template <bool kShort>
-INT8_INLINE __m512i broadcast_tail(const uint8_t* p, int64_t k, int rest) {
-  uint32_t v;
-  if (kShort) {
-    v = p[0] | static_cast<uint32_t>(p[rest > 1 ? 1 : 0]) << 8 | static_cast<uint32_t>(p[rest - 1]) << 16;
-    v &= (1u << (8 * rest)) - 1;
-  } else {
+// The last `rest` (1 to 3) of k bytes at p, zeros above them. Nothing beyond p + k is read.
+INT8_INLINE uint32_t tail_of(const uint8_t* p, int64_t k, int rest) {
+  if (k >= 4) {
+    uint32_t v;
     __builtin_memcpy(&v, p + k - 4, 4);
-    v >>= 8 * (4 - rest);
+    return v >> (8 * (4 - rest));
   }
-  return _mm512_set1_epi32(static_cast<int32_t>(v));
+  uint32_t v = p[0];
+  if (rest > 1) v |= static_cast<uint32_t>(p[1]) << 8;
+  if (rest > 2) v |= static_cast<uint32_t>(p[2]) << 16;
+  return v;
 }
 
 template <int NV>
@@ -137,48 +138,49 @@ INT8_INLINE void store_f32(const __m512i (&acc)[NV], const GemmBlock& b, const E
   }
 }
 
-// What is left of k after whole dwords: nothing, 1 to 3 bytes, or those with nothing before them.
-enum class Rest { kNone, kSome, kOnly };
-
-// Adds all taps of MR rows from `first` on. A function per kind of rest: with a branch between the loops g++ 12 moves
-// accumulators to the stack and back at each tap.
-template <Rest kRest, int MR, int NV, int kSplit>
+// Adds all taps of MR rows from `first` on. Where k is no multiple of 4, each tap is followed by a second part of one
+// step whose rows are the last bytes, put together in memory. Both parts take the same loop: with a copy of it for the
+// second, g++ 12 keeps accumulators on the stack.
+template <int MR, int NV, int kSplit>
 INT8_INLINE void add_taps(const GemmBlock& b, int64_t first, __m512i (&acc)[kSplit][MR][NV]) {
-  const int64_t whole = kRest == Rest::kOnly ? 0 : b.k & ~int64_t{3};
-  const int64_t split_end = kSplit == 1 ? whole : b.k & ~int64_t{4 * kSplit - 1};
-  const int rest = static_cast<int>(b.k - whole);
+  const int rest = static_cast<int>(b.k % 4);
+  const int64_t parts = rest == 0 ? 1 : 2;
   const uint8_t* const* rows = b.rows + first;
   const int8_t* w = b.w;
-  __m512i wv[NV];
-  for (int64_t t = 0; t < b.taps; t++, rows += b.row_pitch) {
+  for (int64_t i = 0; i < b.taps * parts; i++) {
+    const bool last_bytes = (i & (parts - 1)) != 0;
+    int64_t end = b.k - rest;
+    uint32_t tails[MR];
     const uint8_t* p[MR];
     INT8_UNROLL for (int r = 0; r < MR; r++) p[r] = rows[r] + b.x_offset;
+    if (last_bytes) {
+      INT8_UNROLL for (int r = 0; r < MR; r++) {
+        tails[r] = tail_of(p[r], b.k, rest);
+        p[r] = reinterpret_cast<const uint8_t*>(&tails[r]);
+      }
+      end = 4;
+    }
+    if (last_bytes || parts == 1) rows += b.row_pitch;
     int64_t k = 0;
-    for (; k < split_end; k += 4 * kSplit) {
-      INT8_UNROLL for (int s = 0; s < kSplit; s++) {
-        load_w(w, wv);
-        w += 64 * NV;
-        INT8_UNROLL for (int r = 0; r < MR; r++) {
-          const __m512i x = broadcast4(p[r] + k + 4 * s);
-          INT8_UNROLL for (int j = 0; j < NV; j++) acc[s][r][j] = _mm512_dpbusd_epi32(acc[s][r][j], x, wv[j]);
-        }
-      }
-    }
     if (kSplit > 1) {
-      for (; k < whole; k += 4) {
-        load_w(w, wv);
-        w += 64 * NV;
-        INT8_UNROLL for (int r = 0; r < MR; r++) {
-          const __m512i x = broadcast4(p[r] + k);
-          INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_dpbusd_epi32(acc[0][r][j], x, wv[j]);
+      for (; k + 4 * kSplit <= end; k += 4 * kSplit) {
+        INT8_UNROLL for (int s = 0; s < kSplit; s++) {
+          __m512i wv[NV];
+          load_w(w, wv);
+          w += 64 * NV;
+          INT8_UNROLL for (int r = 0; r < MR; r++) {
+            const __m512i x = broadcast4(p[r] + k + 4 * s);
+            INT8_UNROLL for (int j = 0; j < NV; j++) acc[s][r][j] = _mm512_dpbusd_epi32(acc[s][r][j], x, wv[j]);
+          }
         }
       }
     }
-    if (kRest != Rest::kNone) {
+    for (; k < end; k += 4) {
+      __m512i wv[NV];
       load_w(w, wv);
       w += 64 * NV;
       INT8_UNROLL for (int r = 0; r < MR; r++) {
-        const __m512i x = broadcast_tail<kRest == Rest::kOnly>(p[r], b.k, rest);
+        const __m512i x = broadcast4(p[r] + k);
         INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_dpbusd_epi32(acc[0][r][j], x, wv[j]);
       }
     }
@@ -196,13 +198,7 @@ __attribute__((noinline)) void tile(const GemmBlock& b, const EpilogueScalars& e
       INT8_UNROLL for (int s = 1; s < kSplit; s++) acc[s][r][j] = _mm512_setzero_si512();
     }
   }
-  if (b.k % 4 == 0) {
-    add_taps<Rest::kNone>(b, first, acc);
-  } else if (b.k > 4) {
-    add_taps<Rest::kSome>(b, first, acc);
-  } else {
-    add_taps<Rest::kOnly>(b, first, acc);
-  }
+  add_taps(b, first, acc);
   INT8_UNROLL for (int s = 1; s < kSplit; s++) {
     INT8_UNROLL for (int r = 0; r < MR; r++) {
       INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_add_epi32(acc[0][r][j], acc[s][r][j]);
