@@ -166,6 +166,26 @@ test('setting a weight drops what was packed of the old one', () => {
   expect(layer.forward(tensor([3], [1, 1])).item()).toBe(15)
 })
 
+test('statistics can be set one by one, and taken away', () => {
+  const layer = new nn.BatchNorm1d(1, { eps: 0 })
+  layer.weight = tensor([3])
+  layer.bias = tensor([1])
+  layer.runningMean = tensor([2])
+  layer.runningVar = tensor([4])
+  expect(layer.forward(tensor([6], [1, 1])).item()).toBe(7)
+  expect([layer.weight, layer.bias, layer.runningMean, layer.runningVar].map((value) => value.item())).toEqual([
+    3, 1, 2, 4,
+  ])
+  layer.runningVar = undefined
+  expect(() => layer.forward(tensor([6], [1, 1]))).toThrow('this layer has no statistics yet')
+  expect(() => {
+    layer.runningMean = zeros([2])
+  }).toThrow(ShapeError)
+  expect(() => {
+    new nn.BatchNorm1d(1, { affine: false }).weight = tensor([1])
+  }).toThrow('A layer made with { affine: false } has no weight and no bias.')
+})
+
 test('a layer without weights, without a bias or without statistics says how to get them', () => {
   const layer = new nn.Linear(1, 1)
   expect(() => layer.forward(zeros([1, 1]))).toThrow(

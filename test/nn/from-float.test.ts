@@ -130,6 +130,20 @@ test('fromFloat refuses every class but its own, and says what it got', () => {
   expect(() => nn.quantized.Linear.fromFloat(nothing as nn.Linear)).toThrow('but got 5')
 })
 
+test('fromFloat refuses an observer of 32-bit codes', () => {
+  const stub = new nn.QuantStub()
+  stub.activationPostProcess = new MinMaxObserver({ dtype: 'qint32' })
+  stub.forward(image)
+  expect(() => nn.quantized.Quantize.fromFloat(stub)).toThrow(
+    'activationPostProcess must be an observer of quint8 or qint8, but got one of qint32',
+  )
+})
+
+test('ReLU6 and DeQuantStub convert without an observer', () => {
+  expect(nn.quantized.ReLU6.fromFloat(new nn.ReLU6()).typeName).toBe('nn.quantized.ReLU6')
+  expect(nn.quantized.DeQuantize.fromFloat(new nn.DeQuantStub()).typeName).toBe('nn.quantized.DeQuantize')
+})
+
 test('fromFloat refuses a layer without a qconfig, and an activation observer per channel', () => {
   const layer = calibrate(randomise(new nn.Conv2d(4, 2, 1)), image)
   layer.qconfig = null

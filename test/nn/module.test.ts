@@ -43,6 +43,12 @@ test('namedModules lists a module that is used twice once', () => {
   expect(pathsOf(new nn.Sequential(shared, new nn.Identity(), shared))).toEqual(['', '0', '1'])
 })
 
+test('a module that lies within itself is refused, not followed for ever', () => {
+  const outer = new Branches()
+  outer.branches.push(new nn.Sequential(outer))
+  expect(() => outer.namedModules()).toThrow("Branches: the module 'branches.2.0' lies within itself")
+})
+
 test('getSubmodule follows a path through fields, arrays and sequences', () => {
   const model = new Branches()
   expect(model.getSubmodule('')).toBe(model)

@@ -152,6 +152,12 @@ test('operands of another type than the module’s output are refused', () => {
   expect(() => new nn.quantized.Tanh().forward(signed)).toThrow(DTypeError)
 })
 
+test('a QFunctional has no forward, only its methods', () => {
+  expect(() => new nn.quantized.QFunctional().forward()).toThrow(
+    'nn.quantized.QFunctional.forward: this module has no forward. Call its add, addRelu, addScalar, mul, mulScalar or cat.',
+  )
+})
+
 test('options that mean nothing are refused', () => {
   const options: object = { bias: false }
   expect(() => new nn.quantized.Conv2d(1, 1, 1, options)).toThrow('options has an unknown key, "bias"')

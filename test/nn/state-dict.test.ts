@@ -134,6 +134,17 @@ test('a quantized layer’s state is its weight codes, bias, scale and zero poin
   expect({ scale: other.scale, zeroPoint: other.zeroPoint }).toEqual({ scale: 0.25, zeroPoint: 3 })
 })
 
+test('a dynamic layer’s state is its weight codes and bias', () => {
+  const layer = new nn.quantized.dynamic.Linear(2, 1)
+  const weight = fromIntRepr(new Int8Array([3, -4]), [1, 2], 'qint8', { scale: 0.5, zeroPoint: 0 })
+  layer.setWeightBias(weight, tensor([1.5]))
+  const other = new nn.quantized.dynamic.Linear(2, 1)
+  expect(other.loadStateDict(layer.stateDict())).toEqual({ missing: [], unexpected: [] })
+  const x = tensor([1, 1], [1, 2])
+  expect(other.bias?.toArray()).toEqual([1.5])
+  expect(other.forward(x).data).toEqual(layer.forward(x).data)
+})
+
 test('scale and zero point load as PyTorch writes them: of shape [] or [1], the zero point int64', () => {
   const door = new nn.quantized.Quantize()
   door.loadStateDict(
