@@ -1,6 +1,7 @@
 // Times the quantized kernels on a list of layers and prints JSON: median and least milliseconds of a call, billions of
 // operations per second (two per multiply-add), and the share of the measured roof of one core.
 //
+//   int8_bench --roof                       billions of operations per second of one core, nothing else
 //   int8_bench layers.json [--isa name] [--threads n] [--seconds s] [--filter text]
 #include <algorithm>
 #include <chrono>
@@ -69,6 +70,10 @@ std::vector<double> time_calls(LayerRunner& run, double seconds) {
 }
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string(argv[1]) == "--roof") {
+    std::printf("%.1f\n", 2 * roof_macs_per_second() / 1e9);
+    return 0;
+  }
   const Options o = parse(argc, argv);
   set_num_threads(o.threads);
   std::printf("{\n  \"isa\": \"%s\",\n  \"threads\": %d,\n  \"layers\": [", std::string(isa_name(active_isa())).c_str(),

@@ -1,5 +1,5 @@
 // The layers of layers.json as int8 runs them, and the same numbers as onnxruntime gets them.
-import { fromIntRepr, ops, tensor } from 'int8'
+import { fromIntRepr, ops, tensor } from '../../dist/index.js'
 import * as onnx from './onnx.mjs'
 
 /** Reproducible bytes (xorshift32). */
