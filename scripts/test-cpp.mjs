@@ -51,7 +51,9 @@ const results = [
 ]
 if (pattern === '' || pattern.includes('thread')) {
   const regex = pattern || 'thread'
-  const passed = build('build-cpp-tsan', 'thread') && test('build-cpp-tsan', regex, { TSAN_OPTIONS: 'halt_on_error=1' })
+  const passed =
+    build('build-cpp-tsan', 'thread') &&
+    test('build-cpp-tsan', regex, { TSAN_OPTIONS: 'halt_on_error=1:allocator_may_return_null=1' })
   results.push(['thread', passed])
 }
 for (const [sanitizer, passed] of results) console.log(`test:cpp with ${sanitizer}: ${passed ? 'passed' : 'FAILED'}`)
