@@ -26,7 +26,7 @@ export type QDType8 = 'quint8' | 'qint8'
 
 /** An array type made by length, as all typed arrays are. */
 export interface ArrayClass<A> {
-  new (length: number): A
+  new (lengthOrBuffer: number | ArrayBuffer): A
   readonly name: string
   readonly BYTES_PER_ELEMENT: number
 }
@@ -123,4 +123,23 @@ export function checkMemory(op: string, argument: string, storage: ArrayLike<unk
       received: `one with ${String(storage.length)}`,
       hint: 'Its buffer was transferred or resized after the tensor was made: pass a copy to workers instead.',
     })
+}
+
+/**
+ * Memory for a result of which every element will be written. It is not zeroed: for the result of a convolution that
+ * would cost as much as the convolution.
+ */
+export function allocate<D extends DType>(dtype: D, length: number): PlainArrays[D] {
+  return uninitialized(plainClasses[dtype], length)
+}
+
+/** {@link allocate} for codes. */
+export function allocateCodes<D extends QDType>(dtype: D, length: number): QuantizedArrays[D] {
+  return uninitialized(quantizedClasses[dtype], length)
+}
+
+function uninitialized<A>(Class: ArrayClass<A>, length: number): A {
+  // A buffer of its own, never a part of Node's shared pool.
+  const { buffer } = Buffer.allocUnsafeSlow(length * Class.BYTES_PER_ELEMENT)
+  return new Class(buffer)
 }

@@ -2,6 +2,8 @@
 import { runSync, step, type Steps } from '../backend/steps'
 import { DTypeError, QParamsError, ShapeError, show } from '../errors'
 import {
+  allocate,
+  allocateCodes,
   checkArray,
   checkMemory,
   checkQDType,
@@ -166,7 +168,7 @@ export class QTensor<D extends QDType = QDType> {
   /** A copy with its axes in the order `axes`; per channel, the axis of the scales moves along. PyTorch: `permute`. */
   permute(axes: readonly number[]): QTensor<D> {
     const order = checkPermutation('QTensor.permute', axes, this.rank)
-    const storage = runSync(permuteSteps(this, order, (length) => new (codeArrayClass(this.dtype))(length)))
+    const storage = runSync(permuteSteps(this, order, (length) => allocateCodes(this.dtype, length)))
     const { qparams } = this
     return new QTensor(
       this.dtype,
@@ -189,13 +191,13 @@ export class QTensor<D extends QDType = QDType> {
 /** Steps of {@link QTensor.contiguous}. */
 export function* toFormatSteps<D extends QDType>(q: QTensor<D>, format: MemoryFormat): Steps<QTensor<D>> {
   if (format === q.memoryFormat) return q
-  const storage = yield* reformatSteps(q, format, (length) => new (codeArrayClass(q.dtype))(length))
+  const storage = yield* reformatSteps(q, format, (length) => allocateCodes(q.dtype, length))
   return new QTensor(q.dtype, q.shape, storage, q.qparams, format)
 }
 
 /** Steps of {@link QTensor.dequantize}. */
 export function* dequantizeSteps(q: QTensor): Steps<Tensor> {
-  const y = new Float32Array(q.size)
+  const y = allocate('float32', q.size)
   const { split, scales, zeroPoints } = channelSplit(q.shape, q.memoryFormat, q.qparams)
   yield* step('dequantize', { x: q.storage, y, split, scales, zeroPoints })
   return new Tensor('float32', q.shape, y, q.memoryFormat)

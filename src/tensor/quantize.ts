@@ -1,7 +1,7 @@
 /** From real values to codes. */
 import { runAsync, runSync, step, type Steps } from '../backend/steps'
 import { ArgumentError, QParamsError, ShapeError, show } from '../errors'
-import { checkQDType, codeArrayClass, codeRange, type QDType, type QDType8 } from './dtype'
+import { allocateCodes, checkQDType, codeRange, type QDType, type QDType8 } from './dtype'
 import { checkChannelParams, QTensor } from './qtensor'
 import { checkScale, checkZeroPoint, type QParams } from './qparams'
 import { rne } from './rounding'
@@ -18,7 +18,7 @@ export function* quantizeSteps<D extends QDType>(
   dtype: D,
   divide = false,
 ): Steps<QTensor<D>> {
-  const y = new (codeArrayClass(dtype))(x.size)
+  const y = allocateCodes(dtype, x.size)
   const [qmin, qmax] = codeRange[dtype]
   const { split, scales, zeroPoints } = channelSplit(x.shape, x.memoryFormat, qparams)
   yield* step('quantize', { x: x.storage, y, split, scales, zeroPoints, qmin, qmax, divide })

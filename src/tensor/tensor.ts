@@ -1,7 +1,7 @@
 /** Plain tensors. */
 import { runSync } from '../backend/steps'
 import { DTypeError, ShapeError, show } from '../errors'
-import { arrayClass, checkArray, checkDType, checkMemory, type DType, type PlainArrays } from './dtype'
+import { allocate, arrayClass, checkArray, checkDType, checkMemory, type DType, type PlainArrays } from './dtype'
 import { tensorText } from './format'
 import { permuteSteps, reformatSteps } from './movement'
 import { checkMemoryFormat, checkShape, sameShape, shapeText, sizeOf, type MemoryFormat, type Shape } from './shape'
@@ -61,7 +61,7 @@ export class Tensor<D extends DType = 'float32'> {
   contiguous(format: MemoryFormat = 'contiguous'): Tensor<D> {
     checkMemoryFormat('Tensor.contiguous', format, this.rank)
     if (format === this.memoryFormat) return this
-    const storage = runSync(reformatSteps(this, format, (length) => new (arrayClass(this.dtype))(length)))
+    const storage = runSync(reformatSteps(this, format, (length) => allocate(this.dtype, length)))
     return new Tensor(this.dtype, this.shape, storage, format)
   }
 
@@ -76,7 +76,7 @@ export class Tensor<D extends DType = 'float32'> {
   /** A copy with its axes in the order `axes`. PyTorch: `permute` (which gives a view). */
   permute(axes: readonly number[]): Tensor<D> {
     const order = checkPermutation('Tensor.permute', axes, this.rank)
-    const storage = runSync(permuteSteps(this, order, (length) => new (arrayClass(this.dtype))(length)))
+    const storage = runSync(permuteSteps(this, order, (length) => allocate(this.dtype, length)))
     return new Tensor(
       this.dtype,
       order.map((axis) => this.shape[axis] ?? 1),
@@ -163,7 +163,7 @@ export function tensor<D extends DType = 'float32'>(
       expected: `${String(sizeOf(sizes))} numbers for shape ${shapeText(sizes)}`,
       received: String(flat.length),
     })
-  const storage = new (arrayClass(dtype))(flat.length)
+  const storage = allocate(dtype, flat.length)
   fill(dtype, storage, flat)
   return new Tensor(dtype, sizes, storage)
 }

@@ -3,6 +3,7 @@ import type { Kernels } from '../../backend/contract'
 import { runAsync, runSync, step, type Steps } from '../../backend/steps'
 import { checkTensor, Tensor } from '../../tensor/tensor'
 import { checkFinite, checkOptions, readRange } from '../options'
+import { allocate } from '../../tensor/dtype'
 
 const { fround } = Math
 
@@ -22,7 +23,7 @@ export interface LeakyReluOptions {
 
 function* clampSteps(op: string, x: Tensor, lo: number, hi: number): Steps<Tensor> {
   checkTensor(op, x, 'x')
-  const y = new Float32Array(x.size)
+  const y = allocate('float32', x.size)
   if (y.length > 0) yield* step('fclamp', { x: x.storage, y, lo: fround(lo), hi: fround(hi) })
   return new Tensor('float32', x.shape, y, x.memoryFormat)
 }
@@ -35,7 +36,7 @@ function* rangeSteps(op: string, x: Tensor, options: ClampOptions, defaults: Cla
 
 function* unarySteps(op: Kernels['funary']['op'], x: Tensor, alpha = 0): Steps<Tensor> {
   checkTensor(`functional.${op}`, x, 'x')
-  const y = new Float32Array(x.size)
+  const y = allocate('float32', x.size)
   if (y.length > 0) yield* step('funary', { x: x.storage, y, op, alpha })
   return new Tensor('float32', x.shape, y, x.memoryFormat)
 }

@@ -6,6 +6,7 @@ import { splitAt } from '../../tensor/split'
 import { checkTensor, Tensor } from '../../tensor/tensor'
 import { checkFinite, checkOptions } from '../options'
 import { planBroadcast } from '../shapes/broadcast'
+import { allocate } from '../../tensor/dtype'
 
 const { fround } = Math
 
@@ -13,7 +14,7 @@ function* pairSteps(kernel: 'fadd' | 'fmul', op: string, a: Tensor, b: Tensor): 
   checkTensor(op, a, 'a')
   checkTensor(op, b, 'b')
   const { shape, memoryFormat, broadcast } = planBroadcast(op, a, b)
-  const y = new Float32Array(sizeOf(shape))
+  const y = allocate('float32', sizeOf(shape))
   if (y.length > 0) yield* step(kernel, { a: a.storage, b: b.storage, y, broadcast })
   return new Tensor('float32', shape, y, memoryFormat)
 }
@@ -106,7 +107,7 @@ function* batchNormSteps(x: Tensor, mean: Tensor, variance: Tensor, options: Bat
   checkTensor(op, x, 'x')
   checkOptions(op, options, batchNormKeys)
   const { scales, shifts } = readBatchNorm(op, checkChannels(op, x), mean, variance, options)
-  const y = new Float32Array(x.size)
+  const y = allocate('float32', x.size)
   if (y.length > 0)
     yield* step('faffine', { x: x.storage, y, split: splitAt(x.shape, x.memoryFormat, 1), scales, shifts })
   return new Tensor('float32', x.shape, y, x.memoryFormat)

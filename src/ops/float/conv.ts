@@ -10,8 +10,9 @@ import { checkOptions } from '../options'
 import type { SpatialAxes } from '../shapes/axes'
 import { convGeometry, convOptionKeys, type ConvOptions } from '../shapes/conv'
 import { packConv, packLinear, type FloatPackedConv, type FloatPackedLinear } from './packed'
+import { allocate } from '../../tensor/dtype'
 
-const floats = (length: number): Float32Array<ArrayBuffer> => new Float32Array(length)
+const floats = (length: number): Float32Array => allocate('float32', length)
 
 /** A convolution with packed weights; the result is clamped to `[lo, hi]`. */
 export function* packedConvSteps(

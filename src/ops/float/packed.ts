@@ -8,6 +8,7 @@ import { checkTensor, type Tensor } from '../../tensor/tensor'
 import { PerBackend } from '../perBackend'
 import { readConv, type ConvOptions, type ConvParams } from '../shapes/conv'
 import { dims3, type SpatialAxes } from '../shapes/axes'
+import { allocate } from '../../tensor/dtype'
 
 /** Weights in the kernels' layout, with the handle of each backend that has run them. */
 export class PackedFloatWeights {
@@ -59,7 +60,7 @@ export function packConv(
 ): FloatPackedConv {
   checkTensor(op, weight, 'weight')
   const params = readConv(op, weight.shape, axes, options)
-  const values = runSync(reformatSteps(weight, 'channelsLast', (length) => new Float32Array(length)))
+  const values = runSync(reformatSteps(weight, 'channelsLast', (length) => allocate('float32', length)))
   const { groups, outChannels, inPerGroup, kernel } = params
   return {
     params,

@@ -14,8 +14,9 @@ import {
   type OutputSize,
   type PoolPlan,
 } from '../shapes/pool'
+import { allocate } from '../../tensor/dtype'
 
-const floats = (length: number): Float32Array<ArrayBuffer> => new Float32Array(length)
+const floats = (length: number): Float32Array => allocate('float32', length)
 
 function* poolSteps(kind: 'max' | 'avg', x: Tensor, { image, windows, shape, divisors }: PoolPlan): Steps<Tensor> {
   const y = floats(sizeOf(shape))

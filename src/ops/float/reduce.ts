@@ -4,8 +4,9 @@ import { permuteSteps } from '../../tensor/movement'
 import { resolveAxis, storageOrder } from '../../tensor/shape'
 import { checkTensor, Tensor } from '../../tensor/tensor'
 import { readReduce, type Dims, type ReduceOptions } from '../shapes/reduce'
+import { allocate } from '../../tensor/dtype'
 
-const floats = (length: number): Float32Array<ArrayBuffer> => new Float32Array(length)
+const floats = (length: number): Float32Array => allocate('float32', length)
 
 function* meanSteps(x: Tensor, dims: Dims | undefined, options: ReduceOptions): Steps<Tensor> {
   const op = 'functional.mean'

@@ -1,7 +1,7 @@
 /** Float ops that move elements: concatenate, flatten, pad. */
 import { runAsync, runSync, type Steps } from '../../backend/steps'
 import { DTypeError, show } from '../../errors'
-import { arrayClass, type DType, type PlainArrays } from '../../tensor/dtype'
+import { allocate, type DType, type PlainArrays } from '../../tensor/dtype'
 import { checkShape, sizeOf } from '../../tensor/shape'
 import { checkTensor, isTensor, Tensor } from '../../tensor/tensor'
 import { catShape, firstOf, flattenShape, padSteps, placeSteps, rowMajorSteps, type FlattenOptions } from '../movement'
@@ -10,7 +10,7 @@ import { checkOptions } from '../options'
 const maker =
   <D extends DType>(dtype: D): ((length: number) => PlainArrays[D]) =>
   (length) =>
-    new (arrayClass(dtype))(length)
+    allocate(dtype, length)
 
 /** Refuses what is not a plain tensor, of whatever dtype. */
 function checkAny(op: string, x: Tensor<DType>, argument: string, dtype?: DType): void {

@@ -7,7 +7,8 @@ import { checkTensor, Tensor } from '../../tensor/tensor'
 import { checkOptions, readPerAxis, type PerAxis } from '../options'
 import { readImage, windowCount } from '../shapes/axes'
 
-const floats = (length: number): Float32Array<ArrayBuffer> => new Float32Array(length)
+/** Zeroed: what lies over padding is never written. */
+const floats = (length: number): Float32Array => new Float32Array(length)
 
 type Pair = readonly [height: number, width: number]
 

@@ -1,6 +1,6 @@
 /** Batch normalisation of codes: dequantize, scale and shift each channel in float32, quantize (numerics.md 2, 7). */
 import { runAsync, runSync, step, type Steps } from '../../backend/steps'
-import type { QDType8 } from '../../tensor/dtype'
+import { allocate, type QDType8 } from '../../tensor/dtype'
 import { QTensor, dequantizeSteps } from '../../tensor/qtensor'
 import { quantizeSteps } from '../../tensor/quantize'
 import { splitAt } from '../../tensor/split'
@@ -32,7 +32,7 @@ function* steps<D extends QDType8>(
   const { scales, shifts } = readBatchNorm(op, checkChannels(op, x), mean, variance, options)
   if (x.size === 0) return new QTensor(x.dtype, x.shape, codesOf(x.dtype)(0), qparamsOf(target), x.memoryFormat)
   const real = yield* dequantizeSteps(x)
-  const y = new Float32Array(x.size)
+  const y = allocate('float32', x.size)
   yield* step('faffine', { x: real.storage, y, split: splitAt(x.shape, x.memoryFormat, 1), scales, shifts })
   const result = new Tensor('float32', x.shape, y, x.memoryFormat)
   const codes = yield* quantizeSteps(result, qparamsOf(target), x.dtype)

@@ -1,13 +1,13 @@
 /** Kernels on codes that several ops share: clamp, requantize, table. */
 import { step, type Steps } from '../../backend/steps'
-import { codeArrayClass, codeRange, type QDType8, type QuantizedArrays } from '../../tensor/dtype'
+import { allocateCodes, codeRange, type QDType8, type QuantizedArrays } from '../../tensor/dtype'
 import type { PerTensorQParams } from '../../tensor/qparams'
 import { QTensor } from '../../tensor/qtensor'
 import { qparamsOf, ratio, type Target } from './params'
 
 /** An array of codes of a dtype. */
 export function codesOf<D extends QDType8>(dtype: D): (length: number) => QuantizedArrays[D] {
-  return (length) => new (codeArrayClass(dtype))(length)
+  return (length) => allocateCodes(dtype, length)
 }
 
 /** The tensor with its codes inside `[lo, hi]`. */

@@ -11,6 +11,7 @@ import { bindFloat } from './epilogue'
 import { readQTensor } from './params'
 import { checkPackedLinear, type PackedLinear } from './prepack'
 import { linearKernel } from './run'
+import { allocate } from '../../tensor/dtype'
 
 /** Options of {@link linearDynamic}. */
 export interface LinearDynamicOptions extends DynamicOptions {
@@ -40,7 +41,7 @@ function* steps(op: string, x: Tensor, packed: PackedLinear, options: LinearDyna
     qx,
     packed,
     () => bound,
-    (length) => new Float32Array(length),
+    (length) => allocate('float32', length),
   )
   return new Tensor('float32', shape, y)
 }

@@ -2,7 +2,7 @@
 import type { Backend, BoundQuantized, Codes } from '../../backend/contract'
 import { currentBackend } from '../../backend/current'
 import { step, type Steps } from '../../backend/steps'
-import { codeArrayClass, type QDType8 } from '../../tensor/dtype'
+import { allocate, allocateCodes, codeArrayClass, type QDType8 } from '../../tensor/dtype'
 import { reformatSteps } from '../../tensor/movement'
 import { QTensor } from '../../tensor/qtensor'
 import { sizeOf, type Shape } from '../../tensor/shape'
@@ -50,7 +50,7 @@ function* convKernel<A extends Output>(
     const codes = zeroCodes(x, batch * input[0] * input[1] * input[2] * groups)
     yield* step('qconv', { op: bound, x: codes, y, geometry: { ...geometry, inChannels: groups } })
   } else {
-    const codes = yield* reformatSteps<Codes>(x, 'channelsLast', (length) => new (codeArrayClass(x.dtype))(length))
+    const codes = yield* reformatSteps<Codes>(x, 'channelsLast', (length) => allocateCodes(x.dtype, length))
     yield* step('qconv', { op: bound, x: codes, y, geometry })
   }
   return { y, shape }
@@ -78,7 +78,7 @@ export function* convSteps<D extends QDType8>(
     x,
     packed,
     (backend) => bindCodes(op, packed.packed, backend, input, target, activation),
-    (length) => new (codeArrayClass(target.dtype))(length),
+    (length) => allocateCodes(target.dtype, length),
   )
   return new QTensor(target.dtype, shape, y, qparamsOf(target), 'channelsLast')
 }
@@ -97,7 +97,7 @@ export function* convInt32Steps(
     x,
     packed,
     (backend) => bindInt32(op, packed.packed, backend, input),
-    (length) => new Int32Array(length),
+    (length) => allocate('int32', length),
   )
   return new Tensor('int32', shape, y, 'channelsLast')
 }
@@ -118,7 +118,7 @@ export function* linearKernel<A extends Output>(
   const y = make(size)
   const codes = packed.empty
     ? zeroCodes(x, rows)
-    : yield* reformatSteps<Codes>(x, 'contiguous', (length) => new (codeArrayClass(x.dtype))(length))
+    : yield* reformatSteps<Codes>(x, 'contiguous', (length) => allocateCodes(x.dtype, length))
   yield* step('qlinear', { op: bound, x: codes, y, rows })
   return { y, shape }
 }
@@ -139,7 +139,7 @@ export function* linearSteps<D extends QDType8>(
     x,
     packed,
     (backend) => bindCodes(op, packed.packed, backend, input, target, activation),
-    (length) => new (codeArrayClass(target.dtype))(length),
+    (length) => allocateCodes(target.dtype, length),
   )
   return new QTensor(target.dtype, shape, y, qparamsOf(target))
 }
@@ -153,7 +153,7 @@ export function* linearInt32Steps(op: string, x: QTensor<QDType8>, packed: Packe
     x,
     packed,
     (backend) => bindInt32(op, packed.packed, backend, input),
-    (length) => new Int32Array(length),
+    (length) => allocate('int32', length),
   )
   return new Tensor('int32', shape, y)
 }

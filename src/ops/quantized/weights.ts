@@ -2,7 +2,7 @@
 import type { Backend, Codes, PackedQuantized, QuantizedWeights } from '../../backend/contract'
 import { runSync } from '../../backend/steps'
 import { ArgumentError, QParamsError, ShapeError, show } from '../../errors'
-import { codeArrayClass, type QDType8 } from '../../tensor/dtype'
+import { allocateCodes, codeArrayClass, type QDType8 } from '../../tensor/dtype'
 import { reformatSteps } from '../../tensor/movement'
 import type { QParams } from '../../tensor/qparams'
 import { QTensor, toFormatSteps } from '../../tensor/qtensor'
@@ -90,7 +90,7 @@ export class PackedWeights {
 
 /** Codes as `[outChannels, taps, inPerGroup]`, in an array of their own. */
 function layOut(weight: QTensor<QDType8>): Codes {
-  const make = (length: number): Codes => new (codeArrayClass(weight.dtype))(length)
+  const make = (length: number): Codes => allocateCodes(weight.dtype, length)
   const codes = weight.rank === 2 ? weight.storage : runSync(reformatSteps<Codes>(weight, 'channelsLast', make))
   return codes === weight.storage ? codes.slice() : codes
 }
