@@ -1,57 +1,54 @@
-// npm run bench -- layers [--json FILE] [--filter TEXT] [--budget MS]
+// npm run bench -- layers [--json FILE] [--filter TEXT] [--budget SECONDS]
 //
-// Each layer of layers.json (u8 x s8, per channel, channels-last, one thread): int8 through its public API, the share of
-// this CPU's multiply-add roof, and onnxruntime-node on the same numbers. Medians; the two take turns.
-import { execFileSync } from 'node:child_process'
+// Each layer of layers.json (u8 x s8, per channel, channels-last, one thread): int8's kernel, its share of this CPU's
+// multiply-add roof, and onnxruntime-node on the same numbers, whose time is its kernel's too (by its own profiler).
+// Beside them a whole call of int8 from JavaScript, checks and a new result included. Medians; all take turns.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { backend } from '../dist/index.js'
+import { buildKernelBench, measureKernel, measureRoof } from './lib/kernels.mjs'
 import { prepareLayer } from './lib/ours.mjs'
 import { createPeer } from './lib/ort.mjs'
-import { prepareRoof } from './lib/roof.mjs'
 import { median, runsFor, sample } from './lib/timing.mjs'
 
-const rounds = 5
+const rounds = 3
 
-async function measure(layer, budget, roofNow) {
+function sameBytes(a, b) {
+  return Buffer.from(a.buffer, a.byteOffset, a.length).equals(Buffer.from(b.buffer, b.byteOffset, b.length))
+}
+
+async function measure(layer, budget) {
   const { run, model, feed } = prepareLayer(layer)
   const peer = await createPeer(model, feed.data, feed.dims)
-  const ours = run()
-  const theirs = await peer.run()
-  const same =
-    Buffer.compare(
-      Buffer.from(ours.storage.buffer),
-      Buffer.from(theirs.buffer, theirs.byteOffset, theirs.byteLength),
-    ) === 0
-
-  const count = runsFor(run, budget / rounds, [3, 400])
-  const times = []
-  const before = roofNow()
+  const same = sameBytes(run().storage, await peer.run())
+  const count = runsFor(run, (1000 * budget) / rounds, [3, 400])
+  const kernel = []
+  const calls = []
   for (let round = 0; round < rounds; round++) {
-    times.push(...sample(run, count))
+    kernel.push(measureKernel(layer.name, budget / rounds))
     for (let i = 0; i < count; i++) await peer.run()
+    calls.push(...sample(run, count))
   }
-  const ms = median(times)
-  const ortMs = median((await peer.times()).slice(1))
+  const ms = median(kernel.map((k) => k.ms))
   const gops = (2 * layer.macs) / ms / 1e6
-  const roof = Math.max(before, roofNow())
-  return { name: layer.name, ms, gops, roofShare: gops / roof, ortMs, same }
+  const roof = Math.max(...kernel.map((k) => k.roof))
+  const ortMs = median((await peer.times()).slice(1))
+  return { name: layer.name, ms, gops, roofShare: gops / roof, ortMs, callMs: median(calls), same }
 }
 
-const cell = (text, width) => String(text).padStart(width)
+const columns = [
+  ['ms', 9, ({ ms }) => ms.toFixed(4)],
+  ['GOPS', 7, ({ gops }) => gops.toFixed(0)],
+  ['of roof', 9, ({ roofShare }) => `${(100 * roofShare).toFixed(0)} %`],
+  ['ort ms', 9, ({ ortMs }) => ortMs.toFixed(3)],
+  ['ort/int8', 9, ({ ortMs, ms }) => `${(ortMs / ms).toFixed(2)}x`],
+  ['call ms', 9, ({ callMs }) => callMs.toFixed(4)],
+  ['same bytes', 11, ({ same }) => (same ? 'yes' : 'NO')],
+]
 
-function printRow({ name, ms, gops, roofShare, ortMs, same }) {
-  console.log(
-    name.padEnd(34),
-    cell(ms.toFixed(4), 9),
-    cell(gops.toFixed(0), 7),
-    cell(`${(100 * roofShare).toFixed(0)} %`, 7),
-    cell(ortMs.toFixed(3), 9),
-    cell(`${(ortMs / ms).toFixed(2)}x`, 8),
-    cell(same ? 'yes' : 'no', 6),
-  )
-}
+const line = (name, cell) => name.padEnd(34) + columns.map((column) => cell(column).padStart(column[1])).join('')
 
 /** The `layers` benchmark. */
 export async function layers(args) {
@@ -60,32 +57,23 @@ export async function layers(args) {
     options: {
       json: { type: 'string' },
       filter: { type: 'string', default: '' },
-      budget: { type: 'string', default: '400' },
+      budget: { type: 'string', default: '0.4' },
     },
   })
   backend.setNumThreads(1)
-  const roofNow = prepareRoof()
+  buildKernelBench()
   const all = JSON.parse(readFileSync(fileURLToPath(new URL('layers.json', import.meta.url)), 'utf8'))
-  const cpu = execFileSync('sh', ['-c', "grep -m1 'model name' /proc/cpuinfo || true"], { encoding: 'utf8' }).trim()
-  console.log(
-    `${cpu}\nint8: ${backend.name}, ${backend.isa}, 1 thread; roof ${roofNow().toFixed(0)} GOPS, measured around each layer; onnxruntime-node: kernel time by its profiler\n`,
-  )
-  console.log(
-    'layer'.padEnd(34),
-    cell('ms', 9),
-    cell('GOPS', 7),
-    cell('roof', 7),
-    cell('ort ms', 9),
-    cell('ratio', 8),
-    cell('same', 6),
-  )
+  console.log(`${cpus()[0].model}; ${backend.isa}, one thread; roof ${measureRoof().toFixed(0)} GOPS\n`)
+  console.log(line('layer', ([title]) => title))
   const rows = []
   for (const layer of all.filter(({ name }) => name.includes(options.filter))) {
-    const row = await measure(layer, Number(options.budget), roofNow)
+    const row = await measure(layer, Number(options.budget))
     rows.push(row)
-    printRow(row)
+    console.log(line(row.name, ([, , text]) => text(row)))
   }
   const mean = Math.exp(rows.reduce((sum, { ms, ortMs }) => sum + Math.log(ortMs / ms), 0) / rows.length)
-  console.log(`\ngeometric mean against onnxruntime-node: ${mean.toFixed(2)}x on ${String(rows.length)} layers`)
+  console.log(
+    `\nonnxruntime-node takes ${mean.toFixed(2)} times as long, geometric mean of ${String(rows.length)} layers`,
+  )
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`)
 }

@@ -1,0 +1,27 @@
+// The C++ benchmark: int8's kernels without Node, and this CPU's roof.
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const options = { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' }
+const program = 'build-bench/bench/cpp/int8_bench'
+
+/** Builds the C++ benchmark. */
+export function buildKernelBench() {
+  execFileSync(
+    'cmake',
+    ['-S', '.', '-B', 'build-bench', '-DCMAKE_BUILD_TYPE=Release', '-DINT8_BUILD_BENCH=ON'],
+    options,
+  )
+  execFileSync('cmake', ['--build', 'build-bench', '--target', 'int8_bench', '--parallel'], options)
+}
+
+/** Billions of 8-bit operations per second that one core can do at most; 0 where the CPU has no such loop. */
+export const measureRoof = () => Number(execFileSync(program, ['--roof'], options))
+
+/** Median milliseconds of a layer's kernel on one thread, and the roof measured around it. */
+export function measureKernel(name, seconds) {
+  const args = ['bench/layers.json', '--filter', name, '--seconds', String(seconds)]
+  const layer = JSON.parse(execFileSync(program, args, options)).layers.find((found) => found.name === name)
+  return { ms: layer.medianMs, roof: layer.roofGops }
+}
