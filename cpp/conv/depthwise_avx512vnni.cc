@@ -82,8 +82,10 @@ INT8_INLINE void store_wide(const __m512i (&acc)[4], const DepthwiseBlock& b, co
     if (e.kind == OutputKind::kF32) {
       __m512 f = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[i]), _mm512_load_ps(b.multipliers + 16 * i));
       if (b.bias != nullptr) f = _mm512_add_ps(f, _mm512_load_ps(b.bias + 16 * i));
-      f = _mm512_max_ps(f, _mm512_set1_ps(e.float_lo));
-      v[i] = _mm512_castps_si512(_mm512_min_ps(_mm512_set1_ps(e.float_hi), f));
+      const __mmask16 nan = _mm512_cmp_ps_mask(f, f, _CMP_UNORD_Q);
+      const __m512 above = _mm512_max_ps(f, _mm512_set1_ps(e.float_lo));
+      f = _mm512_mask_mov_ps(_mm512_min_ps(_mm512_set1_ps(e.float_hi), above), nan, f);
+      v[i] = _mm512_castps_si512(f);
     }
   }
   const __m512i lo01 = _mm512_shuffle_i32x4(v[0], v[1], 0x44);  // lanes 0, 1 of each

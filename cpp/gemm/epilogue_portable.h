@@ -25,10 +25,12 @@ inline uint8_t to_code(uint32_t acc, float multiplier, const EpilogueScalars& e)
   return static_cast<uint8_t>(round_to_even(v) + e.zero_point);
 }
 
-// y = clamp(f(f(f(acc)*p) + bias), lo, hi); no addition where bias is null. max(-0, +0) = +0, min(-0, +0) = -0.
+// y = clamp(f(f(f(acc)*p) + bias), lo, hi); no addition where bias is null. max(-0, +0) = +0, min(-0, +0) = -0; a NaN,
+// which only an infinite scale or a bias can bring, stays.
 inline float to_f32(uint32_t acc, float scale, const float* bias, const EpilogueScalars& e) {
   float v = static_cast<float>(static_cast<int32_t>(acc)) * scale;
   if (bias != nullptr) v = v + *bias;
+  if (v != v) return v;
   v = v > e.float_lo ? v : e.float_lo;
   return e.float_hi < v ? e.float_hi : v;
 }

@@ -126,14 +126,16 @@ INT8_INLINE void store_s32(const __m512i (&acc)[NV], uint8_t* y, int64_t n) {
   }
 }
 
-// clamp(f(f(f(acc)*p) + bias), lo, hi). The order of operands keeps max(-0, +0) = +0 and min(-0, +0) = -0.
+// clamp(f(f(f(acc)*p) + bias), lo, hi). The order of operands keeps max(-0, +0) = +0 and min(-0, +0) = -0; a NaN, which
+// only an infinite scale or a bias can bring, stays.
 template <int NV>
 INT8_INLINE void store_f32(const __m512i (&acc)[NV], const GemmBlock& b, const EpilogueScalars& e, uint8_t* y) {
   INT8_UNROLL for (int j = 0; j < NV; j++) {
     __m512 f = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[j]), _mm512_load_ps(b.multipliers + kLanes * j));
     if (b.bias != nullptr) f = _mm512_add_ps(f, _mm512_load_ps(b.bias + kLanes * j));
-    f = _mm512_max_ps(f, _mm512_set1_ps(e.float_lo));
-    f = _mm512_min_ps(_mm512_set1_ps(e.float_hi), f);
+    const __mmask16 nan = _mm512_cmp_ps_mask(f, f, _CMP_UNORD_Q);
+    const __m512 above = _mm512_max_ps(f, _mm512_set1_ps(e.float_lo));
+    f = _mm512_mask_mov_ps(_mm512_min_ps(_mm512_set1_ps(e.float_hi), above), nan, f);
     _mm512_mask_storeu_ps(y + 64 * j, lane_mask(b.n, j), f);
   }
 }
