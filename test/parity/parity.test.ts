@@ -39,7 +39,7 @@ async function checkKernel(kernel: KernelName): Promise<void> {
       native.setNumThreads(asyncThreads)
       await expectSameBytesAsync(kernel, drawn, backends)
     }),
-    { numRuns: runs },
+    { numRuns: runs, includeErrorInReport: true },
   )
 }
 

@@ -108,7 +108,7 @@ export const elementwiseRows: Rows<
       return {
         a,
         b,
-        y: same && !drawn.transposed && !drawn.a.includes(true) ? a : source.blankCodes(dtype, elements(drawn.shape)),
+        y: same && isDense(drawn) ? a : source.blankCodes(dtype, elements(drawn.shape)),
         broadcast,
         aZeroPoint: source.code(dtype),
         bZeroPoint: source.code(dtype),
@@ -130,7 +130,7 @@ export const elementwiseRows: Rows<
       return {
         a,
         b,
-        y: same && !drawn.transposed && !drawn.a.includes(true) ? a : source.blankCodes(dtype, elements(drawn.shape)),
+        y: same && isDense(drawn) ? a : source.blankCodes(dtype, elements(drawn.shape)),
         broadcast,
         aZeroPoint: source.code(dtype),
         bZeroPoint: source.code(dtype),
@@ -181,8 +181,12 @@ function floatPair(
   const { broadcast, aLength, bLength } = broadcastOf(drawn)
   const a = source.floats(aLength, fill)
   const b = source.floats(bLength, fill)
-  const dense = !drawn.transposed && !drawn.a.includes(true)
-  return { a, b, y: same && dense ? a : source.place(Float32Array, elements(drawn.shape)), broadcast }
+  return { a, b, y: same && isDense(drawn) ? a : source.place(Float32Array, elements(drawn.shape)), broadcast }
+}
+
+/** Whether nothing repeats and all lie in one order: then y may be a. */
+function isDense({ a, b, transposed }: Parameters<typeof broadcastOf>[0]): boolean {
+  return !transposed && !a.includes(true) && !b.includes(true)
 }
 
 function elements(shape: readonly number[]): number {
