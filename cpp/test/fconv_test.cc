@@ -10,8 +10,8 @@
 #include "elementwise/math.h"
 #include "float/kernels.h"
 #include "int8/thread_pool.h"
-#include "test/guarded_buffer.h"
-#include "test/kernel_data.h"
+#include "test/support/guarded_buffer.h"
+#include "test/support/kernel_data.h"
 
 namespace int8 {
 namespace {
