@@ -2,7 +2,9 @@
 // two innermost interesting axes: the one in which y is dense, and the one in which x is. A plane is moved as rows
 // where both are the same axis, and otherwise transposed in tiles that stay in the first cache.
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <utility>
 
 #include "int8/movement.h"
 #include "int8/thread_pool.h"
@@ -11,7 +13,9 @@ namespace int8 {
 namespace {
 
 constexpr size_t kMaxRank = 8;
-constexpr int64_t kGrainBytes = int64_t{1} << 17;
+// About 20 us: elements moved one by one, and bytes moved as rows.
+constexpr int64_t kGrainElements = int64_t{1} << 15;
+constexpr int64_t kGrainBytes = int64_t{1} << 18;
 constexpr int64_t kTile = 32;
 
 struct Axis {
@@ -55,19 +59,77 @@ void copy_row(const T* x, int64_t x_stride, T* y, int64_t y_stride, int64_t n) {
   }
 }
 
-// rows x columns elements; y is dense along columns, x along rows: a transposition, tile by tile.
+// Element (r, c) of a plane: x dense along rows, y along columns. Tile by tile, the longer side innermost.
 template <class T>
-void transpose_plane(const T* x, const Axis& rows, T* y, const Axis& columns) {
-  for (int64_t r0 = 0; r0 < rows.length; r0 += kTile) {
-    const int64_t r1 = std::min(r0 + kTile, rows.length);
-    for (int64_t c0 = 0; c0 < columns.length; c0 += kTile) {
-      const int64_t c1 = std::min(c0 + kTile, columns.length);
-      for (int64_t r = r0; r < r1; r++) {
-        T* to = y + r * rows.y_stride;
-        const T* from = x + r;
-        for (int64_t c = c0; c < c1; c++) to[c] = from[c * columns.x_stride];
+void transpose_tile(const T* x, const Axis& rows, T* y, const Axis& columns) {
+  if (columns.length < 8) {
+    for (int64_t c = 0; c < columns.length; c++) {
+      for (int64_t r = 0; r < rows.length; r++) y[r * rows.y_stride + c] = x[c * columns.x_stride + r];
+    }
+    return;
+  }
+  for (int64_t r = 0; r < rows.length; r++) {
+    T* to = y + r * rows.y_stride;
+    const T* from = x + r;
+    for (int64_t c = 0; c < columns.length; c++) to[c] = from[c * columns.x_stride];
+  }
+}
+
+// Exchanges the upper half of each group of a's bytes (mask: the lower halves) with the lower half of b's.
+void exchange(uint64_t& a, uint64_t& b, int shift, uint64_t mask) {
+  const uint64_t difference = ((a >> shift) ^ b) & mask;
+  b ^= difference;
+  a ^= difference << shift;
+}
+
+// 8 x 8 bytes in eight registers: blocks of 4, 2, 1 bytes change places across the diagonal.
+void transpose_8x8(const uint8_t* x, int64_t x_stride, uint8_t* y, int64_t y_stride) {
+  uint64_t lines[8];
+  for (int i = 0; i < 8; i++) std::memcpy(&lines[i], x + i * x_stride, 8);
+  for (int i = 0; i < 4; i++) exchange(lines[i], lines[i + 4], 32, 0x00000000ffffffff);
+  for (const int i : {0, 1, 4, 5}) exchange(lines[i], lines[i + 2], 16, 0x0000ffff0000ffff);
+  for (const int i : {0, 2, 4, 6}) exchange(lines[i], lines[i + 1], 8, 0x00ff00ff00ff00ff);
+  for (int i = 0; i < 8; i++) std::memcpy(y + i * y_stride, &lines[i], 8);
+}
+
+// The part of a plane that whole blocks of 8 x 8 bytes cover; returns its rows and columns.
+std::pair<int64_t, int64_t> transpose_blocks(const uint8_t* x, const Axis& rows, uint8_t* y, const Axis& columns) {
+  if constexpr (std::endian::native != std::endian::little) return {0, 0};
+  const int64_t r_end = rows.length / 8 * 8, c_end = columns.length / 8 * 8;
+  if (r_end == 0 || c_end == 0) return {0, 0};
+  for (int64_t r0 = 0; r0 < r_end; r0 += 64) {  // a cache line of x
+    const int64_t r1 = std::min(r0 + 64, r_end);
+    for (int64_t c = 0; c < c_end; c += 8) {
+      for (int64_t r = r0; r < r1; r += 8) {
+        transpose_8x8(x + r + c * columns.x_stride, columns.x_stride, y + r * rows.y_stride + c, rows.y_stride);
       }
     }
+  }
+  return {r_end, c_end};
+}
+
+// rows x columns elements; y is dense along columns, x along rows: a transposition, tile by tile.
+template <class T>
+void transpose_tiles(const T* x, const Axis& rows, T* y, const Axis& columns) {
+  for (int64_t r = 0; r < rows.length; r += kTile) {
+    for (int64_t c = 0; c < columns.length; c += kTile) {
+      transpose_tile(x + r + c * columns.x_stride, {std::min(kTile, rows.length - r), rows.x_stride, rows.y_stride},
+                     y + r * rows.y_stride + c,
+                     {std::min(kTile, columns.length - c), columns.x_stride, columns.y_stride});
+    }
+  }
+}
+
+template <class T>
+void transpose_plane(const T* x, const Axis& rows, T* y, const Axis& columns) {
+  if constexpr (sizeof(T) == 1) {
+    // What blocks leave over: the last columns of their rows, then the last rows.
+    const auto [r, c] = transpose_blocks(x, rows, y, columns);
+    transpose_tiles(x + c * columns.x_stride, {r, rows.x_stride, rows.y_stride}, y + c,
+                    {columns.length - c, columns.x_stride, columns.y_stride});
+    transpose_tiles(x + r, {rows.length - r, rows.x_stride, rows.y_stride}, y + r * rows.y_stride, columns);
+  } else {
+    transpose_tiles(x, rows, y, columns);
   }
 }
 
@@ -86,14 +148,23 @@ class Planes {
       if (!transposed_ || d != dense) outer_[outer_rank_++] = view.axes[d];
     }
     for (size_t d = 0; d < outer_rank_; d++) count_ *= outer_[d].length;
+    // One large plane is work for several threads: it is cut along its rows, a row along itself.
+    Axis& cut = transposed_ ? rows_ : inner_;
+    const int64_t across = transposed_ ? inner_.length : 1;
+    const bool rows_of_bytes = inner_.x_stride == 1 && inner_.y_stride == 1;
+    grain_ = rows_of_bytes ? kGrainBytes / static_cast<int64_t>(sizeof(T)) : kGrainElements;
+    piece_ = std::max(grain_ / across / kTile * kTile, kTile);
+    piece_ = std::min(piece_, cut.length);
+    pieces_ = (cut.length + piece_ - 1) / piece_;
   }
-  int64_t count() const { return count_; }
-  int64_t plane_bytes() const {
-    return inner_.length * (transposed_ ? rows_.length : 1) * static_cast<int64_t>(sizeof(T));
-  }
+  // Pieces of all planes, and how many are worth a thread.
+  int64_t count() const { return count_ * pieces_; }
+  int64_t grain() const { return std::max<int64_t>(grain_ / (piece_ * (transposed_ ? inner_.length : 1)), 1); }
   void copy(int64_t begin, int64_t end) const {
     for (int64_t i = begin; i < end; i++) {
-      int64_t rest = i, x_at = 0, y_at = 0;
+      const Axis& cut = transposed_ ? rows_ : inner_;
+      const int64_t first = i % pieces_ * piece_, length = std::min(piece_, cut.length - first);
+      int64_t rest = i / pieces_, x_at = first * cut.x_stride, y_at = first * cut.y_stride;
       for (size_t d = outer_rank_; d-- > 0;) {
         const int64_t index = rest % outer_[d].length;
         rest /= outer_[d].length;
@@ -101,9 +172,9 @@ class Planes {
         y_at += index * outer_[d].y_stride;
       }
       if (transposed_) {
-        transpose_plane(x_ + x_at, rows_, y_ + y_at, inner_);
+        transpose_plane(x_ + x_at, {length, cut.x_stride, cut.y_stride}, y_ + y_at, inner_);
       } else {
-        copy_row(x_ + x_at, inner_.x_stride, y_ + y_at, inner_.y_stride, inner_.length);
+        copy_row(x_ + x_at, inner_.x_stride, y_ + y_at, inner_.y_stride, length);
       }
     }
   }
@@ -116,6 +187,7 @@ class Planes {
   Axis outer_[kMaxRank] = {};
   size_t outer_rank_ = 0;
   int64_t count_ = 1;
+  int64_t grain_ = 1, piece_ = 1, pieces_ = 1;
   bool transposed_ = false;
 };
 
@@ -125,7 +197,7 @@ void copy_as(std::span<const uint8_t> x, std::span<uint8_t> y, const StridedCopy
   const Planes<T> planes(view, reinterpret_cast<const T*>(x.data()) + copy.x_offset,
                          reinterpret_cast<T*>(y.data()) + copy.y_offset);
   auto task = [&](int64_t begin, int64_t end) { planes.copy(begin, end); };
-  parallel_for(planes.count(), std::max<int64_t>(kGrainBytes / std::max<int64_t>(planes.plane_bytes(), 1), 1), task);
+  parallel_for(planes.count(), planes.grain(), task);
 }
 
 }  // namespace

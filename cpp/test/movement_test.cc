@@ -78,6 +78,20 @@ TEST(StridedCopy, GivesTheDefinitionForEveryOrderOfAxes) {
   }
 }
 
+TEST(StridedCopy, ConvertsBetweenMemoryFormatsOfAnySize) {
+  Random random{12};
+  for (const int64_t channels : {1, 2, 3, 7, 8, 9, 16, 31, 33, 64, 100}) {
+    for (const int64_t pixels : {1, 3, 7, 8, 9, 31, 33, 63, 64, 65, 200, 5000}) {
+      const Indices shape{2, pixels, channels}, contiguous = dense_strides(shape, {0, 2, 1});
+      const Indices channels_last = dense_strides(shape, {0, 1, 2});
+      const int64_t size = 2 * pixels * channels;
+      expect_copy(random, shape, contiguous, channels_last, 0, size);
+      const Indices back{2, channels, pixels};
+      expect_copy(random, back, dense_strides(back, {0, 2, 1}), dense_strides(back, {0, 1, 2}), 0, size);
+    }
+  }
+}
+
 TEST(StridedCopy, RepeatsReversesAndSteps) {
   Random random{6};
   expect_copy(random, {4, 5}, {0, 1}, {5, 1}, 0, 5);      // a row repeated
