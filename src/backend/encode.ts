@@ -26,8 +26,14 @@ function put3(to: Float64Array, at: number, [depth, height, width]: Dims3): void
   to[at + 2] = width
 }
 
+/** Encoded geometries: ops keep theirs from call to call. */
+const encoded = new WeakMap<ConvGeometry, Float64Array>()
+
 function conv(g: ConvGeometry): Float64Array {
-  const numbers = scratchOf(22)
+  const known = encoded.get(g)
+  if (known !== undefined) return known
+  const numbers = new Float64Array(22)
+  encoded.set(g, numbers)
   numbers[0] = g.batch
   numbers[1] = g.groups
   numbers[2] = g.inChannels

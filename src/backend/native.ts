@@ -160,16 +160,19 @@ function checked(exports: unknown): Addon {
 
 function createNativeBackend(addon: Addon): NativeBackend {
   const { supportedIsas, firstInProcess } = addon
+  const activeIsa = (): string => supportedIsas[addon.isa()] ?? 'portable'
+  let isa = activeIsa()
   return {
     name: 'native',
     supportedIsas,
     firstInProcess,
     get isa() {
-      return supportedIsas[addon.isa()] ?? 'portable'
+      return isa
     },
     setIsa(name) {
       if (!supportedIsas.includes(name)) throw unknownIsa('setIsa', 'name', supportedIsas, name)
       addon.setIsa(name)
+      isa = activeIsa()
     },
     get numThreads() {
       return addon.numThreads()

@@ -11,9 +11,9 @@ export type Step = { readonly [K in KernelName]: { readonly kernel: K; readonly 
 /** An op in progress. */
 export type Steps<R> = Generator<Step, R, void>
 
-/** Yields one kernel from within an op: `yield* step('qconv', { … })`. When it returns, `y` is written. */
-export function* step<K extends KernelName>(kernel: K, operands: Kernels[K]): Steps<void> {
-  yield { kernel, operands } as Step
+/** One kernel, for an op to yield: `yield step('qconv', { … })`. When the op goes on, `y` is written. */
+export function step<K extends KernelName>(kernel: K, operands: Kernels[K]): Step {
+  return { kernel, operands } as Step
 }
 
 /** Runs an op to its end on the calling thread (and the pool). */

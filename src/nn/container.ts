@@ -20,10 +20,12 @@ function adopt(parent: Layer, layers: readonly unknown[]): void {
 }
 
 function numbered(parent: Layer): Layer[] {
-  return parent
-    .namedChildren()
-    .filter(([name]) => /^\d+$/.test(name))
-    .map(([, child]) => child)
+  const layers: Layer[] = []
+  for (let index = 0; ; index++) {
+    const layer: unknown = Reflect.get(parent, String(index))
+    if (!isModule(layer)) return layers
+    layers.push(layer)
+  }
 }
 
 /**

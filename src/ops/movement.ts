@@ -60,7 +60,7 @@ export function* placeSteps<A extends Elements>(
 ): Steps<void> {
   if (block.storage.length === 0) return
   const yStrides = stridesOf(target.shape, target.memoryFormat)
-  yield* step('stridedCopy', {
+  yield step('stridedCopy', {
     x: block.storage,
     y,
     shape: block.shape,
@@ -140,7 +140,7 @@ export function* padSteps<A extends Elements>(
     const yStrides = stridesOf(result, memoryFormat)
     const offset = (strides: readonly number[], starts: readonly number[]): number =>
       starts.reduce((sum, start, axis) => sum + start * (strides[axis] ?? 0), 0)
-    yield* step('stridedCopy', {
+    yield step('stridedCopy', {
       x: block.storage,
       y,
       shape: count,

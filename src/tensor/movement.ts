@@ -29,7 +29,7 @@ export function* reformatSteps<A extends Elements>(
   const from = stridesOf(shape, block.memoryFormat)
   const order = storageOrder(shape.length, format)
   const to = stridesOf(shape, format)
-  yield* step('stridedCopy', {
+  yield step('stridedCopy', {
     x: storage,
     y,
     shape: order.map((axis) => shape[axis] ?? 1),
@@ -50,7 +50,7 @@ export function* permuteSteps<A extends Elements>(
   const from = stridesOf(block.shape, block.memoryFormat)
   const shape = axes.map((axis) => block.shape[axis] ?? 1)
   const y = make(sizeOf(shape))
-  yield* step('stridedCopy', {
+  yield step('stridedCopy', {
     x: block.storage,
     y,
     shape,

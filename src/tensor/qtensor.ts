@@ -47,6 +47,10 @@ export class QTensor<D extends QDType = QDType> {
   /** The codes in the order of the memory format; the tensor's own memory, not a copy. */
   readonly storage: QuantizedArrays[D]
 
+  static {
+    Object.defineProperty(this.prototype, brand, { value: 'QTensor' })
+  }
+
   /** @internal Use {@link fromIntRepr}: arguments are not checked here. */
   constructor(
     dtype: D,
@@ -56,11 +60,10 @@ export class QTensor<D extends QDType = QDType> {
     memoryFormat: MemoryFormat = 'contiguous',
   ) {
     this.dtype = dtype
-    this.shape = Object.freeze([...shape])
+    this.shape = Object.isFrozen(shape) ? shape : Object.freeze([...shape])
     this.storage = storage
     this.qparams = qparams
     this.memoryFormat = memoryFormat
-    Object.defineProperty(this, brand, { value: 'QTensor' })
     Object.freeze(this)
   }
 
@@ -199,7 +202,7 @@ export function* toFormatSteps<D extends QDType>(q: QTensor<D>, format: MemoryFo
 export function* dequantizeSteps(q: QTensor): Steps<Tensor> {
   const y = allocate('float32', q.size)
   const { split, scales, zeroPoints } = channelSplit(q.shape, q.memoryFormat, q.qparams)
-  yield* step('dequantize', { x: q.storage, y, split, scales, zeroPoints })
+  yield step('dequantize', { x: q.storage, y, split, scales, zeroPoints })
   return new Tensor('float32', q.shape, y, q.memoryFormat)
 }
 

@@ -21,7 +21,7 @@ export function* quantizeSteps<D extends QDType>(
   const y = allocateCodes(dtype, x.size)
   const [qmin, qmax] = codeRange[dtype]
   const { split, scales, zeroPoints } = channelSplit(x.shape, x.memoryFormat, qparams)
-  yield* step('quantize', { x: x.storage, y, split, scales, zeroPoints, qmin, qmax, divide })
+  yield step('quantize', { x: x.storage, y, split, scales, zeroPoints, qmin, qmax, divide })
   return new QTensor(dtype, x.shape, y, qparams, x.memoryFormat)
 }
 
@@ -170,7 +170,7 @@ export function* dynamicSteps<D extends QDType8>(
       received: show(x.shape),
     })
   const range = new Float32Array(2)
-  yield* step('minMax', { x: x.storage, y: range })
+  yield step('minMax', { x: x.storage, y: range })
   const [min = Infinity, max = -Infinity] = range
   if (min > max)
     throw new QParamsError({

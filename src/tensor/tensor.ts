@@ -29,13 +29,16 @@ export class Tensor<D extends DType = 'float32'> {
   /** The elements in the order of the memory format; the tensor's own memory, not a copy. */
   readonly storage: PlainArrays[D]
 
+  static {
+    Object.defineProperty(this.prototype, brand, { value: 'Tensor' })
+  }
+
   /** @internal Use {@link tensor} or {@link fromStorage}: arguments are not checked here. */
   constructor(dtype: D, shape: Shape, storage: PlainArrays[D], memoryFormat: MemoryFormat = 'contiguous') {
     this.dtype = dtype
-    this.shape = Object.freeze([...shape])
+    this.shape = Object.isFrozen(shape) ? shape : Object.freeze([...shape])
     this.storage = storage
     this.memoryFormat = memoryFormat
-    Object.defineProperty(this, brand, { value: 'Tensor' })
     Object.freeze(this)
   }
 

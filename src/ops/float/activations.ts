@@ -24,7 +24,7 @@ export interface LeakyReluOptions {
 function* clampSteps(op: string, x: Tensor, lo: number, hi: number): Steps<Tensor> {
   checkTensor(op, x, 'x')
   const y = allocate('float32', x.size)
-  if (y.length > 0) yield* step('fclamp', { x: x.storage, y, lo: fround(lo), hi: fround(hi) })
+  if (y.length > 0) yield step('fclamp', { x: x.storage, y, lo: fround(lo), hi: fround(hi) })
   return new Tensor('float32', x.shape, y, x.memoryFormat)
 }
 
@@ -37,7 +37,7 @@ function* rangeSteps(op: string, x: Tensor, options: ClampOptions, defaults: Cla
 function* unarySteps(op: Kernels['funary']['op'], x: Tensor, alpha = 0): Steps<Tensor> {
   checkTensor(`functional.${op}`, x, 'x')
   const y = allocate('float32', x.size)
-  if (y.length > 0) yield* step('funary', { x: x.storage, y, op, alpha })
+  if (y.length > 0) yield step('funary', { x: x.storage, y, op, alpha })
   return new Tensor('float32', x.shape, y, x.memoryFormat)
 }
 

@@ -15,7 +15,7 @@ function* pairSteps(kernel: 'fadd' | 'fmul', op: string, a: Tensor, b: Tensor): 
   checkTensor(op, b, 'b')
   const { shape, memoryFormat, broadcast } = planBroadcast(op, a, b)
   const y = allocate('float32', sizeOf(shape))
-  if (y.length > 0) yield* step(kernel, { a: a.storage, b: b.storage, y, broadcast })
+  if (y.length > 0) yield step(kernel, { a: a.storage, b: b.storage, y, broadcast })
   return new Tensor('float32', shape, y, memoryFormat)
 }
 
@@ -109,7 +109,7 @@ function* batchNormSteps(x: Tensor, mean: Tensor, variance: Tensor, options: Bat
   const { scales, shifts } = readBatchNorm(op, checkChannels(op, x), mean, variance, options)
   const y = allocate('float32', x.size)
   if (y.length > 0)
-    yield* step('faffine', { x: x.storage, y, split: splitAt(x.shape, x.memoryFormat, 1), scales, shifts })
+    yield step('faffine', { x: x.storage, y, split: splitAt(x.shape, x.memoryFormat, 1), scales, shifts })
   return new Tensor('float32', x.shape, y, x.memoryFormat)
 }
 

@@ -28,7 +28,7 @@ export function* packedConvSteps(
   if (y.length === 0) return new Tensor('float32', shape, y)
   const handle = packed.handle(currentBackend())
   const { batch, groups, input } = geometry
-  yield* packed.empty
+  yield packed.empty
     ? step('fconv', {
         op: handle,
         x: floats(batch * input[0] * input[1] * input[2] * groups).fill(-0),
@@ -56,7 +56,7 @@ export function* packedLinearSteps(
   if (y.length > 0) {
     const handle = packed.handle(currentBackend())
     const input = packed.empty ? floats(rows).fill(-0) : yield* reformatSteps(x, 'contiguous', floats)
-    yield* step('flinear', { op: handle, x: input, y, rows, lo, hi })
+    yield step('flinear', { op: handle, x: input, y, rows, lo, hi })
   }
   return new Tensor('float32', shape, y)
 }

@@ -22,8 +22,8 @@ function* poolSteps(kind: 'max' | 'avg', x: Tensor, { image, windows, shape, div
   const y = floats(sizeOf(shape))
   if (y.length === 0) return new Tensor('float32', shape, y)
   const input = yield* toImageSteps(x, image.batched, floats)
-  if (kind === 'max') yield* step('fmaxPool', { x: input, y, windows })
-  else yield* step('favgPool', { x: input, y, windows, divisors: Float32Array.from(divisors()) })
+  if (kind === 'max') yield step('fmaxPool', { x: input, y, windows })
+  else yield step('favgPool', { x: input, y, windows, divisors: Float32Array.from(divisors()) })
   const { storage, memoryFormat } = yield* fromImageSteps(y, shape, image.batched, floats)
   return new Tensor('float32', shape, storage, memoryFormat)
 }

@@ -18,7 +18,7 @@ function* meanSteps(x: Tensor, dims: Dims | undefined, options: ReduceOptions): 
     const axes = [...kept, ...reduced]
     const stored = storageOrder(x.rank, x.memoryFormat)
     const inOrder = axes.every((axis, i) => axis === stored[i])
-    yield* step('fmean', { x: inOrder ? x.storage : yield* permuteSteps(x, axes, floats), y, rows, length })
+    yield step('fmean', { x: inOrder ? x.storage : yield* permuteSteps(x, axes, floats), y, rows, length })
   }
   return new Tensor('float32', shape, y)
 }
@@ -52,11 +52,11 @@ function* softmaxSteps(x: Tensor, dim: number): Steps<Tensor> {
   if (y.length === 0) return new Tensor('float32', x.shape, y, x.memoryFormat)
   const rows = x.size / length
   if (x.rank === 0 || storageOrder(x.rank, x.memoryFormat).at(-1) === axis) {
-    yield* step('softmax', { x: x.storage, y, rows, length })
+    yield step('softmax', { x: x.storage, y, rows, length })
     return new Tensor('float32', x.shape, y, x.memoryFormat)
   }
   const axes = [...x.shape.keys()].filter((other) => other !== axis).concat(axis)
-  yield* step('softmax', { x: yield* permuteSteps(x, axes, floats), y, rows, length })
+  yield step('softmax', { x: yield* permuteSteps(x, axes, floats), y, rows, length })
   const shape = axes.map((other) => x.shape[other] ?? 1)
   const back = [...x.shape.keys()].map((other) => axes.indexOf(other))
   const storage = yield* permuteSteps({ storage: y, shape, memoryFormat: 'contiguous' }, back, floats)

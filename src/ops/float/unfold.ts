@@ -91,7 +91,7 @@ function* unfoldSteps(x: Tensor, kernel: PerAxis, options: UnfoldOptions): Steps
     const down = insideBlocks(height, top, { stride: stride[0], blocks: blocks[0] })
     const across = insideBlocks(width, left, { stride: stride[1], blocks: blocks[1] })
     if (down.count === 0 || across.count === 0) continue
-    yield* step('stridedCopy', {
+    yield step('stridedCopy', {
       x: x.storage,
       y,
       shape: [full[0] ?? 1, channels, down.count, across.count],
@@ -147,7 +147,7 @@ function* foldSteps(u: Tensor, outputSize: PerAxis, kernel: PerAxis, options: Un
   checkShape(op, shape, 'the output shape')
   const y = floats(sizeOf(shape))
   if (y.length > 0)
-    yield* step('fold', {
+    yield step('fold', {
       x: yield* reformatSteps(u, 'contiguous', floats),
       y,
       batch,

@@ -65,10 +65,10 @@ function* pairSteps<D extends QDType8>(
   if (kernel === 'qadd') {
     const aMultiplier = ratio(op, left.scale, target.scale)
     const bMultiplier = ratio(op, right.scale, target.scale)
-    if (y.length > 0) yield* step('qadd', { ...operands, aMultiplier, bMultiplier })
+    if (y.length > 0) yield step('qadd', { ...operands, aMultiplier, bMultiplier })
   } else {
     const multiplier = productRatio(op, left.scale, right.scale, target.scale)
-    if (y.length > 0) yield* step('qmul', { ...operands, multiplier })
+    if (y.length > 0) yield step('qmul', { ...operands, multiplier })
   }
   return new QTensor(a.dtype, shape, y, qparamsOf(target), memoryFormat)
 }

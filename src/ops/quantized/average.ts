@@ -74,7 +74,7 @@ function* meanSteps<D extends QDType8>(
     steps: [1, 1, 1],
   }
   const [lo, hi] = codeRange[x.dtype]
-  yield* step('qavgPool', {
+  yield step('qavgPool', {
     x: storage,
     y,
     windows,

@@ -33,7 +33,7 @@ function* steps<D extends QDType8>(
   if (x.size === 0) return new QTensor(x.dtype, x.shape, codesOf(x.dtype)(0), qparamsOf(target), x.memoryFormat)
   const real = yield* dequantizeSteps(x)
   const y = allocate('float32', x.size)
-  yield* step('faffine', { x: real.storage, y, split: splitAt(x.shape, x.memoryFormat, 1), scales, shifts })
+  yield step('faffine', { x: real.storage, y, split: splitAt(x.shape, x.memoryFormat, 1), scales, shifts })
   const result = new Tensor('float32', x.shape, y, x.memoryFormat)
   const codes = yield* quantizeSteps(result, qparamsOf(target), x.dtype)
   // Quantizing keeps order and takes 0 to the zero point, so a ReLU may as well follow it.

@@ -4,28 +4,42 @@ import { PerBackend } from '../perBackend'
 
 const capacity = 8
 
-/** An epilogue with the handle of each backend that has run it. */
-export interface CachedEpilogue {
+/** The parameters that an epilogue was computed from. */
+export type EpilogueKey = readonly (number | string)[]
+
+interface Entry {
+  readonly key: EpilogueKey
   readonly epilogue: QuantizedEpilogue
   readonly bound: PerBackend<BoundQuantized>
 }
 
 /** Epilogues by the parameters they were computed from; the least recently used one goes first. */
 export class EpilogueCache {
-  private readonly entries = new Map<string, CachedEpilogue>()
+  /** The most recently used one first. */
+  private readonly entries: Entry[] = []
 
   /** The handle for this key, computing what is missing. */
   get(
-    key: string,
+    key: EpilogueKey,
     backend: Backend,
     compute: () => QuantizedEpilogue,
     bind: (epilogue: QuantizedEpilogue) => BoundQuantized,
   ): BoundQuantized {
-    const entry = this.entries.get(key) ?? { epilogue: compute(), bound: new PerBackend<BoundQuantized>() }
-    this.entries.delete(key)
-    this.entries.set(key, entry)
-    const [oldest] = this.entries.keys()
-    if (this.entries.size > capacity && oldest !== undefined) this.entries.delete(oldest)
-    return entry.bound.get(backend, () => bind(entry.epilogue))
+    let entry = this.entries[0]
+    if (entry === undefined || !sameKey(entry.key, key)) {
+      const at = this.entries.findIndex((other) => sameKey(other.key, key))
+      const [found] = at < 0 ? [] : this.entries.splice(at, 1)
+      entry = found ?? { key, epilogue: compute(), bound: new PerBackend<BoundQuantized>() }
+      this.entries.unshift(entry)
+      if (this.entries.length > capacity) this.entries.pop()
+    }
+    const { epilogue } = entry
+    return entry.bound.get(backend, () => bind(epilogue))
   }
+}
+
+function sameKey(a: EpilogueKey, b: EpilogueKey): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }

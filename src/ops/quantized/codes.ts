@@ -13,7 +13,7 @@ export function codesOf<D extends QDType8>(dtype: D): (length: number) => Quanti
 /** The tensor with its codes inside `[lo, hi]`. */
 export function* clampCodesSteps<D extends QDType8>(q: QTensor<D>, lo: number, hi: number): Steps<QTensor<D>> {
   const y = codesOf(q.dtype)(q.size)
-  if (y.length > 0) yield* step('qclamp', { x: q.storage, y, lo, hi })
+  if (y.length > 0) yield step('qclamp', { x: q.storage, y, lo, hi })
   return new QTensor(q.dtype, q.shape, y, q.qparams, q.memoryFormat)
 }
 
@@ -34,9 +34,9 @@ export function* requantizeCodesSteps<D extends QDType8>(
   const same = hasDType(q, dtype) && from.scale === scale && from.zeroPoint === zeroPoint
   if (same && lo === min && hi === max) return q.storage
   const y = codesOf(dtype)(q.size)
-  if (same) yield* step('qclamp', { x: q.storage, y, lo, hi })
+  if (same) yield step('qclamp', { x: q.storage, y, lo, hi })
   else
-    yield* step('requantize', {
+    yield step('requantize', {
       x: q.storage,
       y,
       xZeroPoint: from.zeroPoint,
@@ -67,7 +67,7 @@ export function* lookupSteps<D extends QDType8>(
   qparams: PerTensorQParams,
 ): Steps<QTensor<D>> {
   const y = codesOf(q.dtype)(q.size)
-  if (y.length > 0) yield* step('lookup', { x: q.storage, y, table })
+  if (y.length > 0) yield step('lookup', { x: q.storage, y, table })
   return new QTensor(q.dtype, q.shape, y, qparamsOf(qparams), q.memoryFormat)
 }
 

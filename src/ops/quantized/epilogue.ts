@@ -7,6 +7,7 @@ import { ArgumentError } from '../../errors'
 import type { QDType8 } from '../../tensor/dtype'
 import type { PerTensorQParams } from '../../tensor/qparams'
 import { quantizeValue } from '../../tensor/rounding'
+import type { EpilogueKey } from './cache'
 import { codeBounds, productRatio, type Activation, type Target } from './params'
 import { proveAccumulators } from './proof'
 import { warn } from './warnings'
@@ -32,7 +33,7 @@ export function bindCodes(
 ): BoundQuantized {
   const [lo, hi] = codeBounds(target, activation)
   const { dtype, scale, zeroPoint } = target
-  const key = [x.dtype, x.scale, x.zeroPoint, dtype, scale, zeroPoint, lo, hi].join()
+  const key = [x.dtype, x.scale, x.zeroPoint, dtype, scale, zeroPoint, lo, hi]
   return bindCached(op, packed, backend, x, key, () => ({
     kind: 'codes',
     dtype,
@@ -45,7 +46,7 @@ export function bindCodes(
 
 /** The op that returns accumulators, bias included. */
 export function bindInt32(op: string, packed: PackedWeights, backend: Backend, x: Input): BoundQuantized {
-  return bindCached(op, packed, backend, x, [x.dtype, x.scale, x.zeroPoint, 'int32'].join(), () => ({ kind: 'int32' }))
+  return bindCached(op, packed, backend, x, [x.dtype, x.scale, x.zeroPoint, 'int32'], () => ({ kind: 'int32' }))
 }
 
 /**
@@ -84,7 +85,7 @@ function bindCached(
   packed: PackedWeights,
   backend: Backend,
   x: Input,
-  key: string,
+  key: EpilogueKey,
   output: () => AccumulatorOutput,
 ): BoundQuantized {
   const compute = (): QuantizedEpilogue => {

@@ -29,7 +29,7 @@ function* poolSteps<D extends QDType8>(
   const make = codesOf(x.dtype)
   const y = make(sizeOf(shape))
   if (y.length === 0) return new QTensor(x.dtype, shape, y, qparams)
-  if (kind === 'max') yield* step('qmaxPool', { x: yield* toImageSteps(x, image.batched, make), y, windows })
+  if (kind === 'max') yield step('qmaxPool', { x: yield* toImageSteps(x, image.batched, make), y, windows })
   else {
     const { scale, zeroPoint } = qparams
     const [lo, hi] = codeRange[x.dtype]
@@ -37,7 +37,7 @@ function* poolSteps<D extends QDType8>(
       op,
       windows.counts.map((counts) => Math.max(...counts)).reduce((a, b) => a * b, 1),
     )
-    yield* step('qavgPool', {
+    yield step('qavgPool', {
       x: yield* toImageSteps(x, image.batched, make),
       y,
       windows,

@@ -48,10 +48,10 @@ function* convKernel<A extends Output>(
   const { batch, groups, input } = geometry
   if (packed.empty) {
     const codes = zeroCodes(x, batch * input[0] * input[1] * input[2] * groups)
-    yield* step('qconv', { op: bound, x: codes, y, geometry: { ...geometry, inChannels: groups } })
+    yield step('qconv', { op: bound, x: codes, y, geometry: { ...geometry, inChannels: groups } })
   } else {
     const codes = yield* reformatSteps<Codes>(x, 'channelsLast', (length) => allocateCodes(x.dtype, length))
-    yield* step('qconv', { op: bound, x: codes, y, geometry })
+    yield step('qconv', { op: bound, x: codes, y, geometry })
   }
   return { y, shape }
 }
@@ -119,7 +119,7 @@ export function* linearKernel<A extends Output>(
   const codes = packed.empty
     ? zeroCodes(x, rows)
     : yield* reformatSteps<Codes>(x, 'contiguous', (length) => allocateCodes(x.dtype, length))
-  yield* step('qlinear', { op: bound, x: codes, y, rows })
+  yield step('qlinear', { op: bound, x: codes, y, rows })
   return { y, shape }
 }
 

@@ -1,7 +1,7 @@
 /** Shape arithmetic of convolutions: options against the weight once, then against each input. */
 import type { ConvGeometry } from '../../backend/contract'
 import { ShapeError } from '../../errors'
-import { checkShape, shapeText, sizeOf, type Shape } from '../../tensor/shape'
+import { checkShape, sameShape, shapeText, sizeOf, type Shape } from '../../tensor/shape'
 import { checkOptions, checkWhole, readPerAxis, type PerAxis } from '../options'
 import {
   dims3,
@@ -94,8 +94,20 @@ export interface ConvPlan {
   readonly batched: boolean
 }
 
+/** Plans of the shapes that a convolution has seen lately: a server's inputs have few. */
+const plans = new WeakMap<ConvParams, { readonly input: Shape; readonly plan: ConvPlan }[]>()
+const keptPlans = 4
+
 /** The geometry of a convolution over an input of this shape, which may lack its batch axis where `unbatched` says so. */
 export function convGeometry(op: string, shape: Shape, params: ConvParams, unbatched = false): ConvPlan {
+  const known = plans.get(params) ?? []
+  for (const { input, plan } of known) if (sameShape(input, shape)) return plan
+  const plan = planConv(op, shape, params, unbatched)
+  plans.set(params, [{ input: shape, plan }, ...known.slice(0, keptPlans - 1)])
+  return plan
+}
+
+function planConv(op: string, shape: Shape, params: ConvParams, unbatched: boolean): ConvPlan {
   const { kernel, stride, dilation, padding, groups, outChannels, inPerGroup } = params
   const image = readImage(op, shape, params.axes, unbatched)
   if (image.channels !== inPerGroup * groups) throw wrongChannels(op, image.channels, params)
@@ -130,7 +142,7 @@ export function convGeometry(op: string, shape: Shape, params: ConvParams, unbat
     ),
   }
   checkBorder(op, geometry)
-  return { geometry, shape: result, batched: image.batched }
+  return { geometry, shape: Object.freeze(result), batched: image.batched }
 }
 
 /** Elements of one image with its border that any convolution may have, whatever the size of its data. */
