@@ -27,7 +27,7 @@ async function measure(layer, budget) {
   const kernel = []
   const calls = []
   for (let round = 0; round < rounds; round++) {
-    kernel.push(measureKernel(layer.name, budget / rounds))
+    kernel.push(measureKernel(layer, budget / rounds))
     for (let i = 0; i < count; i++) await peer.run()
     calls.push(...sample(run, count))
   }

@@ -1,8 +1,9 @@
-// Times the quantized kernels on a list of layers and prints JSON: median and least milliseconds of a call, billions of
-// operations per second (two per multiply-add), and the share of the measured roof of one core.
+// Times one layer's quantized kernels and prints JSON: median and least milliseconds of a call, and the roof of one
+// core (billions of operations per second, two per multiply-add) around it.
 //
-//   int8_bench --roof                       billions of operations per second of one core, nothing else
-//   int8_bench layers.json [--isa name] [--threads n] [--seconds s] [--filter text]
+//   int8_bench [--isa name] [--threads n] [--seconds s] conv CI CO K STRIDE SIZE GROUPS
+//   int8_bench [--isa name] [--threads n] [--seconds s] gemm M K N
+//   int8_bench roof
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -20,8 +21,7 @@ namespace int8::bench {
 namespace {
 
 struct Options {
-  std::string layers;
-  std::string filter;
+  std::vector<std::string> layer;
   int threads = 1;
   double seconds = 0.3;
 };
@@ -31,7 +31,7 @@ Options parse(int argc, char** argv) {
   for (int i = 1; i < argc; i++) {
     const std::string name = argv[i];
     if (name.rfind("--", 0) != 0) {
-      o.layers = name;
+      o.layer.push_back(name);
       continue;
     }
     if (i + 1 == argc) throw std::runtime_error(name + " needs a value");
@@ -43,15 +43,19 @@ Options parse(int argc, char** argv) {
       o.threads = std::stoi(value);
     } else if (name == "--seconds") {
       o.seconds = std::stod(value);
-    } else if (name == "--filter") {
-      o.filter = value;
     } else {
       throw std::runtime_error("unknown option " + name);
     }
   }
-  if (o.layers.empty())
-    throw std::runtime_error("usage: int8_bench layers.json [--isa|--threads|--seconds|--filter …]");
   return o;
+}
+
+Layer layer_of(const std::vector<std::string>& words) {
+  std::vector<int64_t> n;
+  for (size_t i = 1; i < words.size(); i++) n.push_back(std::stoll(words[i]));
+  if (n.size() == 6 && words[0] == "conv") return {.ci = n[0], .co = n[1], .k = n[2], .s = n[3], .hw = n[4], .g = n[5]};
+  if (n.size() == 3 && words[0] == "gemm") return {.is_gemm = true, .m = n[0], .depth = n[1], .n = n[2]};
+  throw std::runtime_error("needs `conv CI CO K STRIDE SIZE GROUPS`, `gemm M K N` or `roof`");
 }
 
 // Seconds of each call, ascending.
@@ -70,33 +74,20 @@ std::vector<double> time_calls(LayerRunner& run, double seconds) {
 }
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::string(argv[1]) == "--roof") {
+  const Options o = parse(argc, argv);
+  if (o.layer.size() == 1 && o.layer[0] == "roof") {
     std::printf("%.1f\n", 2 * roof_macs_per_second() / 1e9);
     return 0;
   }
-  const Options o = parse(argc, argv);
   set_num_threads(o.threads);
-  std::printf("{\n  \"isa\": \"%s\",\n  \"threads\": %d,\n  \"layers\": [", std::string(isa_name(active_isa())).c_str(),
-              num_threads());
-  const char* separator = "\n";
-  for (const Layer& layer : read_layers(o.layers)) {
-    if (layer.name.find(o.filter) == std::string::npos) continue;
-    LayerRunner run(layer);
-    // The clock changes with load and temperature: the roof is measured on both sides of the layer.
-    const double before = roof_macs_per_second();
-    const std::vector<double> times = time_calls(run, o.seconds);
-    const double roof = std::max(before, roof_macs_per_second());
-    const double median = times[times.size() / 2];
-    const auto macs = static_cast<double>(layer.macs());
-    std::printf(
-        "%s    { \"name\": \"%s\", \"medianMs\": %.4f, \"leastMs\": %.4f, \"gops\": %.1f, \"roofGops\": %.1f, "
-        "\"roofShare\": %.3f }",
-        separator, layer.name.c_str(), median * 1e3, times[0] * 1e3, 2 * macs / median / 1e9, 2 * roof / 1e9,
-        roof > 0 ? macs / median / roof / num_threads() : 0.0);
-    std::fflush(stdout);
-    separator = ",\n";
-  }
-  std::printf("\n  ]\n}\n");
+  LayerRunner run(layer_of(o.layer));
+  // The clock changes with load and temperature: the roof is measured on both sides of the layer.
+  const double before = roof_macs_per_second();
+  const std::vector<double> times = time_calls(run, o.seconds);
+  const double roof = std::max(before, roof_macs_per_second());
+  std::printf("{ \"isa\": \"%s\", \"threads\": %d, \"medianMs\": %.5f, \"leastMs\": %.5f, \"roofGops\": %.1f }\n",
+              std::string(isa_name(active_isa())).c_str(), num_threads(), times[times.size() / 2] * 1e3, times[0] * 1e3,
+              2 * roof / 1e9);
   return 0;
 }
 

@@ -17,11 +17,12 @@ export function buildKernelBench() {
 }
 
 /** Billions of 8-bit operations per second that one core can do at most; 0 where the CPU has no such loop. */
-export const measureRoof = () => Number(execFileSync(program, ['--roof'], options))
+export const measureRoof = () => Number(execFileSync(program, ['roof'], options))
 
 /** Median milliseconds of a layer's kernel on one thread, and the roof measured around it. */
-export function measureKernel(name, seconds) {
-  const args = ['bench/layers.json', '--filter', name, '--seconds', String(seconds)]
-  const layer = JSON.parse(execFileSync(program, args, options)).layers.find((found) => found.name === name)
-  return { ms: layer.medianMs, roof: layer.roofGops }
+export function measureKernel(layer, seconds) {
+  const { op, ci, co, k, s, hw, g, M, K, N } = layer
+  const words = (op === 'conv' ? [op, ci, co, k, s, hw, g] : [op, M, K, N]).map(String)
+  const found = JSON.parse(execFileSync(program, ['--seconds', String(seconds), ...words], options))
+  return { ms: found.medianMs, roof: found.roofGops }
 }
