@@ -44,11 +44,7 @@ function scaled(x: Tensor, factor: number): Tensor {
   )
 }
 
-function run(
-  float: nn.Module,
-  calibration: readonly Tensor[],
-  chosen: QConfig = qconfig,
-): DiagnoseReport {
+function run(float: nn.Module, calibration: readonly Tensor[], chosen: QConfig = qconfig): DiagnoseReport {
   const prepared = prepare(float, { qconfig: chosen })
   for (const x of calibration) prepared.forward(x)
   return diagnose(prepared, convert(prepared), inputs)
