@@ -43,7 +43,7 @@ export {
   serializeSafetensors,
   toTensors,
 } from './io/safetensors'
-export { backend } from './backend/public'
+export { backend, type BackendInfo, type BackendStatus, type LoadFailure } from './backend/public'
 export {
   ArgumentError,
   BackendError,

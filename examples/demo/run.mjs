@@ -14,7 +14,7 @@ import * as measure from './measure.mjs'
 import { loadFloat, loadInt8, quantize, saveInt8 } from './quantize.mjs'
 import { printReport } from './report.mjs'
 
-const batchSize = 50
+const batchSize = 100
 const rounds = 7
 
 const { values: options } = parseArgs({
