@@ -33,6 +33,6 @@ Status qavg_pool(CodesIn x, CodesOut y, const PoolWindows& windows, const QAvgPo
 
 Status fmax_pool(std::span<const float> x, std::span<float> y, const PoolWindows& windows);  // empty: -infinity
 Status favg_pool(std::span<const float> x, std::span<float> y, const PoolWindows& windows,
-               std::span<const float> divisors);
+                 std::span<const float> divisors);
 
 }  // namespace int8
