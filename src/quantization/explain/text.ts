@@ -12,6 +12,7 @@ export function number(value: number): string {
 /** The page that `toString()` gives. */
 export function explanationText(e: Explanation): string {
   const { bias, output, taps, terms } = e
+  const off = e.real - (e.original ?? e.float)
   const padded = taps.filter((tap) => tap.xIndex === undefined).length
   const lines = [
     `quantized ${e.op}, output element [${e.index.join(', ')}]`,
@@ -53,7 +54,8 @@ export function explanationText(e: Explanation): string {
       ['float, from what the codes stand for', number(e.float)],
       ...(e.original === undefined ? [] : [['float, from the original x, w and bias', number(e.original)]]),
       ['this result', number(e.real)],
-      ['difference', difference(e)],
+      ['difference', number(off)],
+      ['difference in steps of y', number(off / output.scale)],
     ]),
     '',
     ...(e.faults.length === 0 ? ['no faults found'] : ['faults']),
@@ -79,11 +81,6 @@ function clampText({ clamped, output }: Explanation): string {
   const bounds = `${String(output.lo - output.zeroPoint)}..${String(output.hi - output.zeroPoint)}`
   const how = { no: 'within', range: 'cut off to', activation: 'clipped by the activation to' }[clamped]
   return `half to even, ${how} ${bounds}`
-}
-
-function difference({ real, float, original, output }: Explanation): string {
-  const off = real - (original ?? float)
-  return `${number(off)}, ${number(off / output.scale)} steps of y`
 }
 
 /** Columns of equal width, indented by two; the first column to the left, numbers to the right. */
