@@ -1,7 +1,7 @@
 /** Reads the goldens: what PyTorch answered, case by case (test/fixtures/goldens/README.md). */
 import { join } from 'node:path'
 import { loadSafetensorsSync } from '../../src/io/safetensors'
-import type { DType, QDType, QuantizedArrays } from '../../src/tensor/dtype'
+import type { DType, QDType, QDType8, QuantizedArrays } from '../../src/tensor/dtype'
 import { fromIntRepr, type QTensor } from '../../src/tensor/qtensor'
 import { isTensor, type Tensor } from '../../src/tensor/tensor'
 
@@ -101,6 +101,23 @@ export class Values {
     return this.wrong(name, 'numbers')
   }
 
+  /** A number for all axes, or one for each. */
+  perAxis(name: string): number | number[] {
+    return typeof this.map[name] === 'number' ? this.map[name] : this.numbers(name)
+  }
+
+  /** A quantized tensor of 8 bits. */
+  quantized8(name: string): QTensor<QDType8> {
+    return as8(this.quantized(name), name)
+  }
+
+  /** A list of quantized tensors of 8 bits. */
+  quantizedList(name: string): QTensor<QDType8>[] {
+    return this.list(name).map((value) =>
+      isQuantized(value) ? as8(toQTensor(value), name) : this.wrong(name, 'codes'),
+    )
+  }
+
   list(name: string): readonly Value[] {
     const value = this.map[name]
     return Array.isArray(value) ? (value as readonly Value[]) : this.wrong(name, 'a list')
@@ -116,6 +133,11 @@ export class Values {
   private wrong(name: string, expected: string): never {
     throw new Error(`golden ${this.where}: ${name} is not ${expected}`)
   }
+}
+
+function as8(q: QTensor, name: string): QTensor<QDType8> {
+  if (q.dtype === 'qint32') throw new Error(`${name} is of qint32`)
+  return q as QTensor<QDType8>
 }
 
 /** One case of a golden file. */
