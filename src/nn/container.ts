@@ -19,10 +19,10 @@ function adopt(parent: Layer, layers: readonly unknown[]): void {
   })
 }
 
-function numbered(parent: Layer): Layer[] {
+function numbered(parent: Sequential | ModuleList): Layer[] {
   const layers: Layer[] = []
   for (let index = 0; ; index++) {
-    const layer: unknown = Reflect.get(parent, String(index))
+    const layer = parent[index]
     if (!isModule(layer)) return layers
     layers.push(layer)
   }

@@ -8,7 +8,7 @@ export const brand: unique symbol = Symbol.for('int8.Module')
 
 /** Whether a value is a {@link Module}, of this or another copy of the library. */
 export function isModule(value: unknown): value is Layer {
-  return typeof value === 'object' && value !== null && Reflect.get(value, brand) === brand
+  return typeof value === 'object' && value !== null && (value as { readonly [brand]?: unknown })[brand] === brand
 }
 
 /** Modules among an object's own fields, and in arrays among them. */

@@ -9,22 +9,25 @@ const largest = 2147483647
 
 /** Refuses options that are not an object, or that hold a key the op does not know. */
 export function checkOptions(op: string, options: unknown, allowed: readonly string[]): void {
-  const known = allowed.length === 0 ? 'none' : allowed.join(', ')
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new ArgumentError({
       op,
       argument: 'options',
-      expected: `an object (keys: ${known})`,
+      expected: `an object (keys: ${keysText(allowed)})`,
       received: show(options),
     })
-  const stranger = Object.keys(options).find((key) => !allowed.includes(key))
-  if (stranger !== undefined)
-    throw new ArgumentError({
-      op,
-      argument: 'options',
-      message: `options has an unknown key, ${show(stranger)}`,
-      hint: `It takes ${known}.`,
-    })
+  for (const key of Object.keys(options))
+    if (!allowed.includes(key))
+      throw new ArgumentError({
+        op,
+        argument: 'options',
+        message: `options has an unknown key, ${show(key)}`,
+        hint: `It takes ${keysText(allowed)}.`,
+      })
+}
+
+function keysText(keys: readonly string[]): string {
+  return keys.length === 0 ? 'none' : keys.join(', ')
 }
 
 /** Refuses what is not a boolean. */

@@ -218,19 +218,23 @@ export function checkQTensor<D extends QDType>(
   argument: string,
   allowed: readonly D[],
 ): asserts value is QTensor<D> {
-  const expected = `a QTensor of ${allowed.join(' or ')}`
   if (!isQTensor(value))
     throw new DTypeError({
       op,
       argument,
-      expected,
+      expected: `a QTensor of ${allowed.join(' or ')}`,
       received: isTensor(value) ? `a Tensor of ${value.dtype}` : show(value),
       ...(isTensor(value) && {
         hint: 'It is not quantized: call quantizePerTensor on it, or put an nn.QuantStub before this layer.',
       }),
     })
   if (!(allowed as readonly QDType[]).includes(value.dtype))
-    throw new DTypeError({ op, argument, expected, received: `a QTensor of ${value.dtype}` })
+    throw new DTypeError({
+      op,
+      argument,
+      expected: `a QTensor of ${allowed.join(' or ')}`,
+      received: `a QTensor of ${value.dtype}`,
+    })
   checkMemory(op, argument, value.storage, value.size)
 }
 

@@ -74,9 +74,10 @@ export abstract class QuantizedConvNd<A extends SpatialAxes = SpatialAxes>
 
   private steps(x: QTensor): Steps<QTensor> {
     this.checkCodes(x)
-    const { dtype } = this
     const packed = this.packedParams
-    return convSteps(this.label(), this.spatialAxes, x, packed, { ...this.requireQParams(), dtype }, this.activation)
+    const { scale, zeroPoint } = this.requireQParams()
+    const out = { scale, zeroPoint, dtype: this.dtype }
+    return convSteps(this.label(), this.spatialAxes, x, packed, out, this.activation)
   }
 }
 

@@ -43,9 +43,10 @@ export abstract class QuantizedLinearModule extends PackedModule<PackedLinear> {
 
   private steps(x: QTensor): Steps<QTensor> {
     this.checkCodes(x)
-    const { dtype } = this
     const packed = this.packedParams
-    return linearSteps(this.label(), x, packed, { ...this.requireQParams(), dtype }, this.activation)
+    const { scale, zeroPoint } = this.requireQParams()
+    const out = { scale, zeroPoint, dtype: this.dtype }
+    return linearSteps(this.label(), x, packed, out, this.activation)
   }
 }
 

@@ -1,11 +1,22 @@
 /** The few epilogues that a layer runs with: usually one, for its input's and output's parameters. */
 import type { Backend, BoundQuantized, QuantizedEpilogue } from '../../backend/contract'
+import type { QDType8 } from '../../tensor/dtype'
 import { PerBackend } from '../perBackend'
 
 const capacity = 8
 
 /** The parameters that an epilogue was computed from. */
-export type EpilogueKey = readonly (number | string)[]
+export interface EpilogueKey {
+  readonly xDType: QDType8
+  readonly xScale: number
+  readonly xZeroPoint: number
+  readonly yDType: QDType8 | 'int32'
+  /** Of the result's codes; 0 for accumulators. */
+  readonly yScale: number
+  readonly yZeroPoint: number
+  readonly lo: number
+  readonly hi: number
+}
 
 interface Entry {
   readonly key: EpilogueKey
@@ -39,7 +50,14 @@ export class EpilogueCache {
 }
 
 function sameKey(a: EpilogueKey, b: EpilogueKey): boolean {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
-  return true
+  return (
+    a.xDType === b.xDType &&
+    a.xScale === b.xScale &&
+    a.xZeroPoint === b.xZeroPoint &&
+    a.yDType === b.yDType &&
+    a.yScale === b.yScale &&
+    a.yZeroPoint === b.yZeroPoint &&
+    a.lo === b.lo &&
+    a.hi === b.hi
+  )
 }

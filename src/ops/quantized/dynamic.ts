@@ -7,7 +7,7 @@ import { checkTensor, Tensor } from '../../tensor/tensor'
 import { linearShape } from '../float/conv'
 import { checkBoolean, checkOptions } from '../options'
 import { sizeOf } from '../../tensor/shape'
-import { bindFloat } from './epilogue'
+import { bindFloat, type Input } from './epilogue'
 import { readQTensor } from './params'
 import { checkPackedLinear, type PackedLinear } from './prepack'
 import { linearKernel } from './run'
@@ -27,22 +27,18 @@ function* steps(op: string, x: Tensor, packed: PackedLinear, options: LinearDyna
   checkBoolean(op, 'options.relu', relu)
   checkBoolean(op, 'options.reduceRange', reduceRange)
   const backend = currentBackend()
-  const { shape } = linearShape(op, x.shape, packed.inFeatures, packed.outFeatures)
+  const { rows, shape } = linearShape(op, x.shape, packed.inFeatures, packed.outFeatures)
   if (sizeOf(shape) === 0) return new Tensor('float32', shape, new Float32Array(0))
   const qx =
     x.size > 0
       ? yield* dynamicSteps(op, x, 'quint8', { reduceRange })
       : new QTensor('quint8', x.shape, new Uint8Array(0), one)
-  const input = { ...readQTensor(op, qx, 'x'), dtype: 'quint8' } as const
+  const { scale, zeroPoint } = readQTensor(op, qx, 'x')
+  const input: Input = { kind: 'perTensor', scale, zeroPoint, dtype: 'quint8' }
   const bounds = relu ? ([0, Infinity] as const) : ([-Infinity, Infinity] as const)
   const bound = bindFloat(op, packed.packed, backend, input, ...bounds)
-  const { y } = yield* linearKernel(
-    op,
-    qx,
-    packed,
-    () => bound,
-    (length) => allocate('float32', length),
-  )
+  const y = allocate('float32', sizeOf(shape))
+  yield* linearKernel(bound, qx, packed, rows, y)
   return new Tensor('float32', shape, y)
 }
 

@@ -33,7 +33,16 @@ export function bindCodes(
 ): BoundQuantized {
   const [lo, hi] = codeBounds(target, activation)
   const { dtype, scale, zeroPoint } = target
-  const key = [x.dtype, x.scale, x.zeroPoint, dtype, scale, zeroPoint, lo, hi]
+  const key: EpilogueKey = {
+    xDType: x.dtype,
+    xScale: x.scale,
+    xZeroPoint: x.zeroPoint,
+    yDType: dtype,
+    yScale: scale,
+    yZeroPoint: zeroPoint,
+    lo,
+    hi,
+  }
   return bindCached(op, packed, backend, x, key, () => ({
     kind: 'codes',
     dtype,
@@ -46,7 +55,17 @@ export function bindCodes(
 
 /** The op that returns accumulators, bias included. */
 export function bindInt32(op: string, packed: PackedWeights, backend: Backend, x: Input): BoundQuantized {
-  return bindCached(op, packed, backend, x, [x.dtype, x.scale, x.zeroPoint, 'int32'], () => ({ kind: 'int32' }))
+  const key: EpilogueKey = {
+    xDType: x.dtype,
+    xScale: x.scale,
+    xZeroPoint: x.zeroPoint,
+    yDType: 'int32',
+    yScale: 0,
+    yZeroPoint: 0,
+    lo: 0,
+    hi: 0,
+  }
+  return bindCached(op, packed, backend, x, key, () => ({ kind: 'int32' }))
 }
 
 /**

@@ -1,16 +1,17 @@
 /** Runs packed convolutions and linear layers: shape, epilogue, layout, kernel (numerics.md 4, 5). */
-import type { Backend, BoundQuantized, Codes } from '../../backend/contract'
+import type { BoundQuantized, Codes, ConvGeometry } from '../../backend/contract'
 import { currentBackend } from '../../backend/current'
 import { step, type Steps } from '../../backend/steps'
 import { allocate, allocateCodes, codeArrayClass, type QDType8 } from '../../tensor/dtype'
 import { reformatSteps } from '../../tensor/movement'
 import { QTensor } from '../../tensor/qtensor'
-import { sizeOf, type Shape } from '../../tensor/shape'
+import { sizeOf } from '../../tensor/shape'
 import { Tensor } from '../../tensor/tensor'
 import { checkOptions } from '../options'
 import { linearShape } from '../float/conv'
 import type { SpatialAxes } from '../shapes/axes'
 import { convGeometry } from '../shapes/conv'
+import { codesOf } from './codes'
 import { bindCodes, bindInt32, type Input } from './epilogue'
 import { qparamsOf, readQTensor, readTarget, type Activation } from './params'
 import { checkPackedConv, checkPackedLinear, type PackedConv, type PackedLinear } from './prepack'
@@ -29,32 +30,26 @@ export interface ClipOptions<D extends QDType8> extends OutputOptions<D> {
   readonly max: number
 }
 
-/** Results of kernels that run packed weights. */
-type Output = Codes | Int32Array | Float32Array
-
-function* convKernel<A extends Output>(
-  op: string,
+/** Runs a convolution's kernel: writes `y`, which has at least one element. */
+function* convKernel(
+  bound: BoundQuantized,
   x: QTensor<QDType8>,
-  { params, packed }: PackedConv,
-  bind: (backend: Backend) => BoundQuantized,
-  make: (length: number) => A,
-): Steps<{ readonly y: A; readonly shape: Shape }> {
-  const backend = currentBackend()
-  const { geometry, shape } = convGeometry(op, x.shape, params)
-  const size = sizeOf(shape)
-  if (size === 0) return { y: make(0), shape }
-  const bound = bind(backend)
-  const y = make(size)
-  const { batch, groups, input } = geometry
+  { packed }: PackedConv,
+  geometry: ConvGeometry,
+  y: Output,
+): Steps<void> {
   if (packed.empty) {
+    const { batch, groups, input } = geometry
     const codes = zeroCodes(x, batch * input[0] * input[1] * input[2] * groups)
     yield step('qconv', { op: bound, x: codes, y, geometry: { ...geometry, inChannels: groups } })
   } else {
-    const codes = yield* reformatSteps<Codes>(x, 'channelsLast', (length) => allocateCodes(x.dtype, length))
+    const codes = yield* reformatSteps<Codes>(x, 'channelsLast', codesOf(x.dtype))
     yield step('qconv', { op: bound, x: codes, y, geometry })
   }
-  return { y, shape }
 }
+
+/** Results of kernels that run packed weights. */
+type Output = Codes | Int32Array | Float32Array
 
 /** Codes of 0.0: the input of a layer without input channels, whose weights have one of value 0 instead. */
 function zeroCodes(x: QTensor<QDType8>, length: number): Codes {
@@ -73,13 +68,12 @@ export function* convSteps<D extends QDType8>(
   const input = readInput(op, x)
   checkPackedConv(op, packed, axes)
   const target = readTarget<D>(op, out.scale, out.zeroPoint, out.dtype ?? (x.dtype as D))
-  const { y, shape } = yield* convKernel(
-    op,
-    x,
-    packed,
-    (backend) => bindCodes(op, packed.packed, backend, input, target, activation),
-    (length) => allocateCodes(target.dtype, length),
-  )
+  const { geometry, shape } = convGeometry(op, x.shape, packed.params)
+  const y = allocateCodes(target.dtype, sizeOf(shape))
+  if (y.length > 0) {
+    const bound = bindCodes(op, packed.packed, currentBackend(), input, target, activation)
+    yield* convKernel(bound, x, packed, geometry, y)
+  }
   return new QTensor(target.dtype, shape, y, qparamsOf(target), 'channelsLast')
 }
 
@@ -92,35 +86,25 @@ export function* convInt32Steps(
 ): Steps<Tensor<'int32'>> {
   const input = readInput(op, x)
   checkPackedConv(op, packed, axes)
-  const { y, shape } = yield* convKernel(
-    op,
-    x,
-    packed,
-    (backend) => bindInt32(op, packed.packed, backend, input),
-    (length) => allocate('int32', length),
-  )
+  const { geometry, shape } = convGeometry(op, x.shape, packed.params)
+  const y = allocate('int32', sizeOf(shape))
+  if (y.length > 0) {
+    const bound = bindInt32(op, packed.packed, currentBackend(), input)
+    yield* convKernel(bound, x, packed, geometry, y)
+  }
   return new Tensor('int32', shape, y, 'channelsLast')
 }
 
-/** A linear layer's kernel over x, whose last axis is the features. */
-export function* linearKernel<A extends Output>(
-  op: string,
+/** Runs a linear layer's kernel over x, whose last axis is the features: writes `y`, which has at least one element. */
+export function* linearKernel(
+  bound: BoundQuantized,
   x: QTensor<QDType8>,
-  { inFeatures, outFeatures, packed }: PackedLinear,
-  bind: (backend: Backend) => BoundQuantized,
-  make: (length: number) => A,
-): Steps<{ readonly y: A; readonly shape: Shape }> {
-  const backend = currentBackend()
-  const { rows, shape } = linearShape(op, x.shape, inFeatures, outFeatures)
-  const size = sizeOf(shape)
-  if (size === 0) return { y: make(0), shape }
-  const bound = bind(backend)
-  const y = make(size)
-  const codes = packed.empty
-    ? zeroCodes(x, rows)
-    : yield* reformatSteps<Codes>(x, 'contiguous', (length) => allocateCodes(x.dtype, length))
+  { packed }: PackedLinear,
+  rows: number,
+  y: Output,
+): Steps<void> {
+  const codes = packed.empty ? zeroCodes(x, rows) : yield* reformatSteps<Codes>(x, 'contiguous', codesOf(x.dtype))
   yield step('qlinear', { op: bound, x: codes, y, rows })
-  return { y, shape }
 }
 
 /** A linear layer with an 8-bit result. */
@@ -134,13 +118,12 @@ export function* linearSteps<D extends QDType8>(
   const input = readInput(op, x)
   checkPackedLinear(op, packed)
   const target = readTarget<D>(op, out.scale, out.zeroPoint, out.dtype ?? (x.dtype as D))
-  const { y, shape } = yield* linearKernel(
-    op,
-    x,
-    packed,
-    (backend) => bindCodes(op, packed.packed, backend, input, target, activation),
-    (length) => allocateCodes(target.dtype, length),
-  )
+  const { rows, shape } = linearShape(op, x.shape, packed.inFeatures, packed.outFeatures)
+  const y = allocateCodes(target.dtype, sizeOf(shape))
+  if (y.length > 0) {
+    const bound = bindCodes(op, packed.packed, currentBackend(), input, target, activation)
+    yield* linearKernel(bound, x, packed, rows, y)
+  }
   return new QTensor(target.dtype, shape, y, qparamsOf(target))
 }
 
@@ -148,19 +131,19 @@ export function* linearSteps<D extends QDType8>(
 export function* linearInt32Steps(op: string, x: QTensor<QDType8>, packed: PackedLinear): Steps<Tensor<'int32'>> {
   const input = readInput(op, x)
   checkPackedLinear(op, packed)
-  const { y, shape } = yield* linearKernel(
-    op,
-    x,
-    packed,
-    (backend) => bindInt32(op, packed.packed, backend, input),
-    (length) => allocate('int32', length),
-  )
+  const { rows, shape } = linearShape(op, x.shape, packed.inFeatures, packed.outFeatures)
+  const y = allocate('int32', sizeOf(shape))
+  if (y.length > 0) {
+    const bound = bindInt32(op, packed.packed, currentBackend(), input)
+    yield* linearKernel(bound, x, packed, rows, y)
+  }
   return new Tensor('int32', shape, y)
 }
 
 /** Reads the input's type and parameters. */
 function readInput(op: string, x: QTensor<QDType8>): Input {
-  return { ...readQTensor(op, x, 'x'), dtype: x.dtype }
+  const { scale, zeroPoint } = readQTensor(op, x, 'x')
+  return { kind: 'perTensor', scale, zeroPoint, dtype: x.dtype }
 }
 
 /** Reads the options of an op with an 8-bit result. */
