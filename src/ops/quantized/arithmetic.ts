@@ -51,24 +51,38 @@ function* pairSteps<D extends QDType8>(
   const { shape, memoryFormat, broadcast } = planBroadcast(op, a, b)
   const y = codesOf(a.dtype)(sizeOf(shape))
   const [lo, hi] = codeBounds(target, activation)
-  const operands = {
-    a: a.storage,
-    b: b.storage,
-    y,
-    broadcast,
-    aZeroPoint: left.zeroPoint,
-    bZeroPoint: right.zeroPoint,
-    yZeroPoint: target.zeroPoint,
-    lo,
-    hi,
-  }
   if (kernel === 'qadd') {
     const aMultiplier = ratio(op, left.scale, target.scale)
     const bMultiplier = ratio(op, right.scale, target.scale)
-    if (y.length > 0) yield step('qadd', { ...operands, aMultiplier, bMultiplier })
+    if (y.length > 0)
+      yield step('qadd', {
+        a: a.storage,
+        b: b.storage,
+        y,
+        broadcast,
+        aZeroPoint: left.zeroPoint,
+        bZeroPoint: right.zeroPoint,
+        yZeroPoint: target.zeroPoint,
+        aMultiplier,
+        bMultiplier,
+        lo,
+        hi,
+      })
   } else {
     const multiplier = productRatio(op, left.scale, right.scale, target.scale)
-    if (y.length > 0) yield step('qmul', { ...operands, multiplier })
+    if (y.length > 0)
+      yield step('qmul', {
+        a: a.storage,
+        b: b.storage,
+        y,
+        broadcast,
+        aZeroPoint: left.zeroPoint,
+        bZeroPoint: right.zeroPoint,
+        yZeroPoint: target.zeroPoint,
+        multiplier,
+        lo,
+        hi,
+      })
   }
   return new QTensor(a.dtype, shape, y, qparamsOf(target), memoryFormat)
 }

@@ -5,6 +5,7 @@ import {
   checkShape,
   sameShape,
   shapeText,
+  sizeOf,
   storageOrder,
   stridesOf,
   type MemoryFormat,
@@ -46,6 +47,7 @@ export function broadcastShape(op: string, a: Shape, b: Shape): Shape {
 
 /** Plans an op on two operands: the result is dense in its own memory format, the operands are read by strides. */
 export function planBroadcast(op: string, a: Operand, b: Operand): BroadcastPlan {
+  if (a.memoryFormat === b.memoryFormat && sameShape(a.shape, b.shape)) return planAlike(a)
   const shape = broadcastShape(op, a.shape, b.shape)
   const owner = sameShape(a.shape, shape) ? a : sameShape(b.shape, shape) ? b : undefined
   const memoryFormat = owner?.memoryFormat ?? 'contiguous'
@@ -71,6 +73,11 @@ export function planBroadcast(op: string, a: Operand, b: Operand): BroadcastPlan
       bStrides: merged.map((axis) => axis.b),
     },
   }
+}
+
+/** Operands that are stored alike: one axis, along which the elements meet in the order of storage. */
+function planAlike({ shape, memoryFormat }: Operand): BroadcastPlan {
+  return { shape, memoryFormat, broadcast: { shape: [sizeOf(shape)], aStrides: [1], bStrides: [1] } }
 }
 
 /** An operand's strides under the result's axes; 0 where it repeats. */
