@@ -64,7 +64,7 @@ export class Sequential<In extends Activation = Activation, Out extends Activati
 
   override forward(x: In): Out {
     let y: Activation = x
-    for (const layer of this) y = layer.forward(y)
+    for (const layer of numbered(this)) y = layer.forward(y)
     return y as Out
   }
 
