@@ -57,6 +57,11 @@ function windows(w: PoolWindows): Float64Array {
   return numbers
 }
 
+/** The windows' tables: starts of the three axes, then counts. */
+function tables({ starts, counts }: PoolWindows): readonly Int32Array[] {
+  return [starts[0], starts[1], starts[2], counts[0], counts[1], counts[2]]
+}
+
 /** Three lists of one rank, one after the other. */
 function axes(shape: readonly number[], a: readonly number[], b: readonly number[]): Float64Array {
   const rank = shape.length
@@ -122,9 +127,9 @@ export const encoders: Encoders = {
     ),
   qconv: (call, { op, x, y, geometry }) => call(op, x, y, conv(geometry)),
   qlinear: (call, { op, x, y, rows }) => call(op, x, y, rows),
-  qmaxPool: (call, { x, y, windows: w }) => call(x, y, windows(w), ...w.starts, ...w.counts),
+  qmaxPool: (call, { x, y, windows: w }) => call(x, y, windows(w), ...tables(w)),
   qavgPool: (call, { x, y, windows: w, xZeroPoint, yZeroPoint, multipliers, lo, hi }) =>
-    call(x, y, windows(w), ...w.starts, ...w.counts, multipliers, xZeroPoint, yZeroPoint, lo, hi),
+    call(x, y, windows(w), ...tables(w), multipliers, xZeroPoint, yZeroPoint, lo, hi),
   fconv: (call, { op, x, y, geometry, lo, hi }) => call(op, x, y, conv(geometry), lo, hi),
   flinear: (call, { op, x, y, rows, lo, hi }) => call(op, x, y, rows, lo, hi),
   fadd: (call, { a, b, y, broadcast: { shape, aStrides, bStrides } }) => call(a, b, y, axes(shape, aStrides, bStrides)),
@@ -133,8 +138,8 @@ export const encoders: Encoders = {
   funary: (call, { x, y, op, alpha }) => call(x, y, unaryOps.indexOf(op), alpha),
   faffine: (call, { x, y, split, scales, shifts }) =>
     call(x, y, split.outer, split.channels, split.inner, scales, shifts),
-  fmaxPool: (call, { x, y, windows: w }) => call(x, y, windows(w), ...w.starts, ...w.counts),
-  favgPool: (call, { x, y, windows: w, divisors }) => call(x, y, windows(w), ...w.starts, ...w.counts, divisors),
+  fmaxPool: (call, { x, y, windows: w }) => call(x, y, windows(w), ...tables(w)),
+  favgPool: (call, { x, y, windows: w, divisors }) => call(x, y, windows(w), ...tables(w), divisors),
   softmax: (call, { x, y, rows, length }) => call(x, y, rows, length),
   fmean: (call, { x, y, rows, length }) => call(x, y, rows, length),
   minMax: (call, { x, y }) => call(x, y),

@@ -44,13 +44,20 @@ export function checkFinite(op: string, argument: string, value: unknown): asser
 
 /** Refuses what is not a whole number from `least` to 2^31 - 1. */
 export function checkWhole(op: string, argument: string, value: unknown, least: number): asserts value is number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > largest)
-    throw new ShapeError({
-      op,
-      argument,
-      expected: `a whole number from ${String(least)} to ${String(largest)}`,
-      received: show(value),
-    })
+  if (!isWhole(value, least)) throw notWhole(op, argument, value, least)
+}
+
+function isWhole(value: unknown, least: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= largest
+}
+
+function notWhole(op: string, argument: string, value: unknown, least: number): ShapeError {
+  return new ShapeError({
+    op,
+    argument,
+    expected: `a whole number from ${String(least)} to ${String(largest)}`,
+    received: show(value),
+  })
 }
 
 /** One whole number per axis, of at least `least`. */
@@ -67,7 +74,7 @@ export function readPerAxis(op: string, argument: string, value: unknown, axes: 
       received: show(value),
     })
   return value.map((item: unknown, axis) => {
-    checkWhole(op, `${argument}[${String(axis)}]`, item, least)
+    if (!isWhole(item, least)) throw notWhole(op, `${argument}[${String(axis)}]`, item, least)
     return item
   })
 }

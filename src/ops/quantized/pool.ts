@@ -1,6 +1,7 @@
 /** Quantized pools (numerics.md 6): with or without a batch axis; the result is channels-last where there is one. */
 import { runAsync, runSync, step, type Steps } from '../../backend/steps'
 import { codeRange, type QDType8 } from '../../tensor/dtype'
+import type { PerTensorQParams } from '../../tensor/qparams'
 import { QTensor } from '../../tensor/qtensor'
 import { sizeOf } from '../../tensor/shape'
 import { fromImageSteps, toImageSteps } from '../image'
@@ -23,9 +24,9 @@ function* poolSteps<D extends QDType8>(
   op: string,
   kind: 'max' | 'avg',
   x: QTensor<D>,
-  { image, windows, shape, divisors }: PoolPlan,
+  qparams: PerTensorQParams,
+  { image, windows, shape, divisors, largest }: PoolPlan,
 ): Steps<QTensor<D>> {
-  const qparams = readQTensor(op, x, 'x')
   const make = codesOf(x.dtype)
   const y = make(sizeOf(shape))
   if (y.length === 0) return new QTensor(x.dtype, shape, y, qparams)
@@ -33,23 +34,27 @@ function* poolSteps<D extends QDType8>(
   else {
     const { scale, zeroPoint } = qparams
     const [lo, hi] = codeRange[x.dtype]
-    checkAverage(
-      op,
-      windows.counts.map((counts) => Math.max(...counts)).reduce((a, b) => a * b, 1),
-    )
+    checkAverage(op, largest)
     yield step('qavgPool', {
       x: yield* toImageSteps(x, image.batched, make),
       y,
       windows,
       xZeroPoint: zeroPoint,
       yZeroPoint: zeroPoint,
-      multipliers: Float32Array.from(divisors(), (n) => averageRatio(op, scale, scale, n)),
+      multipliers: averageMultipliers(op, scale, divisors()),
       lo,
       hi,
     })
   }
   const { storage, memoryFormat } = yield* fromImageSteps(y, shape, image.batched, make)
   return new QTensor(x.dtype, shape, storage, qparams, memoryFormat)
+}
+
+function averageMultipliers(op: string, scale: number, divisors: Float64Array): Float32Array {
+  const multipliers = new Float32Array(divisors.length)
+  for (let position = 0; position < divisors.length; position++)
+    multipliers[position] = averageRatio(op, scale, scale, divisors[position] ?? 1)
+  return multipliers
 }
 
 function* maxSteps<D extends QDType8>(
@@ -59,8 +64,8 @@ function* maxSteps<D extends QDType8>(
   options: MaxPoolOptions,
 ): Steps<QTensor<D>> {
   const op = `quantized.maxPool${String(axes)}d`
-  readQTensor(op, x, 'x')
-  return yield* poolSteps(op, 'max', x, readMaxPool(op, x.shape, axes, kernel, options))
+  const qparams = readQTensor(op, x, 'x')
+  return yield* poolSteps(op, 'max', x, qparams, readMaxPool(op, x.shape, axes, kernel, options))
 }
 
 function* avgSteps<D extends QDType8>(
@@ -70,8 +75,8 @@ function* avgSteps<D extends QDType8>(
   options: AvgPoolOptions,
 ): Steps<QTensor<D>> {
   const op = `quantized.avgPool${String(axes)}d`
-  readQTensor(op, x, 'x')
-  return yield* poolSteps(op, 'avg', x, readAvgPool(op, x.shape, axes, kernel, options))
+  const qparams = readQTensor(op, x, 'x')
+  return yield* poolSteps(op, 'avg', x, qparams, readAvgPool(op, x.shape, axes, kernel, options))
 }
 
 function* adaptiveSteps<D extends QDType8>(
@@ -81,8 +86,8 @@ function* adaptiveSteps<D extends QDType8>(
   outputSize: OutputSize,
 ): Steps<QTensor<D>> {
   const op = `quantized.adaptive${kind === 'max' ? 'Max' : 'Avg'}Pool${String(axes)}d`
-  readQTensor(op, x, 'x')
-  return yield* poolSteps(op, kind, x, readAdaptivePool(op, x.shape, axes, outputSize))
+  const qparams = readQTensor(op, x, 'x')
+  return yield* poolSteps(op, kind, x, qparams, readAdaptivePool(op, x.shape, axes, outputSize))
 }
 
 /**

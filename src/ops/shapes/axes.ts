@@ -78,12 +78,11 @@ const names = { 1: ['L'], 2: ['H', 'W'], 3: ['D', 'H', 'W'] } as const
 /** Reads `[N, C, space…]` (or `[C, space…]` where `unbatched` allows it); an empty spatial axis is refused. */
 export function readImage(op: string, shape: Shape, axes: SpatialAxes, unbatched: boolean): ImageShape {
   const batched = shape.length === axes + 2
-  const full = `[N, C, ${names[axes].join(', ')}]`
   if (!batched && !(unbatched && shape.length === axes + 1))
     throw new ShapeError({
       op,
       argument: 'x',
-      expected: `of shape ${full}${unbatched ? ` or [C, ${names[axes].join(', ')}]` : ''}`,
+      expected: `of shape [N, C, ${names[axes].join(', ')}]${unbatched ? ` or [C, ${names[axes].join(', ')}]` : ''}`,
       received: shapeText(shape),
       ...(shape.length === axes + 1 && { hint: `Give it a batch axis: x.reshape([1, ${shape.join(', ')}]).` }),
     })

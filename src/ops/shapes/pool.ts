@@ -1,7 +1,7 @@
 /** Shape arithmetic of pools: which input elements each window holds, and what an average divides by. */
 import type { PoolWindows } from '../../backend/contract'
 import { ShapeError, show } from '../../errors'
-import type { Shape } from '../../tensor/shape'
+import { sameShape, sizeOf, type Shape } from '../../tensor/shape'
 import { checkBoolean, checkOptions, checkWhole, readPerAxis, type PerAxis } from '../options'
 import {
   dims3,
@@ -11,9 +11,11 @@ import {
   windowCount,
   type AxisWindow,
   type ImageShape,
+  type PadPair,
   type Padding,
   type SpatialAxes,
 } from './axes'
+import { Recent } from './recent'
 
 /** Options of a max pool. */
 export interface MaxPoolOptions {
@@ -52,6 +54,56 @@ export interface PoolPlan {
   readonly shape: Shape
   /** What the average of each window divides by, one per output position. */
   readonly divisors: () => Float64Array
+  /** Elements of the largest window. */
+  readonly largest: number
+}
+
+/** A sliding pool's arguments, resolved. */
+interface SlidingKey {
+  readonly shape: Shape
+  readonly kernel: readonly number[]
+  readonly stride: readonly number[]
+  readonly dilation: readonly number[]
+  readonly padding: readonly PadPair[]
+  readonly ceilMode: boolean
+  readonly countIncludePad: boolean
+  readonly divisorOverride: number | undefined
+}
+
+/** An adaptive pool's arguments, resolved. */
+interface AdaptiveKey {
+  readonly shape: Shape
+  readonly output: readonly number[]
+}
+
+const keptPlans = 16
+/** Output positions of the largest plan that is kept: its tables stay in memory. */
+const keptPositions = 4096
+
+const slidingPlans = new Recent<SlidingKey, PoolPlan>(
+  keptPlans,
+  (a, b) =>
+    sameShape(a.shape, b.shape) &&
+    sameShape(a.kernel, b.kernel) &&
+    sameShape(a.stride, b.stride) &&
+    sameShape(a.dilation, b.dilation) &&
+    a.padding.every((pair, axis) => sameShape(pair, b.padding[axis] ?? [])) &&
+    a.ceilMode === b.ceilMode &&
+    a.countIncludePad === b.countIncludePad &&
+    a.divisorOverride === b.divisorOverride,
+)
+const adaptivePlans = new Recent<AdaptiveKey, PoolPlan>(
+  keptPlans,
+  (a, b) => sameShape(a.shape, b.shape) && sameShape(a.output, b.output),
+)
+
+/** The plan kept for a pool's arguments, or a new one. */
+function planOf<K>(plans: Recent<K, PoolPlan>, key: K, make: () => PoolPlan): PoolPlan {
+  const known = plans.find(key)
+  if (known !== undefined) return known
+  const made = make()
+  if (sizeOf(made.windows.output) <= keptPositions) plans.keep(key, made)
+  return made
 }
 
 /** The windows of one axis. */
@@ -104,9 +156,24 @@ function readPool(
   checkBoolean(op, 'options.ceilMode', ceilMode)
   checkBoolean(op, 'options.countIncludePad', countIncludePad)
   if (divisorOverride !== undefined) checkWhole(op, 'options.divisorOverride', divisorOverride, 1)
+  const key: SlidingKey = {
+    shape,
+    kernel: kernels,
+    stride: strides,
+    dilation: dilations,
+    padding: pads,
+    ceilMode,
+    countIncludePad,
+    divisorOverride,
+  }
+  return planOf(slidingPlans, key, () => planSliding(op, image, key))
+}
+
+function planSliding(op: string, image: ImageShape, key: SlidingKey): PoolPlan {
+  const { ceilMode, countIncludePad, divisorOverride } = key
   const along = image.spatial.map((size, axis) => {
-    const [kernelSize = 1, stride = 1, dilationSize = 1] = [kernels[axis], strides[axis], dilations[axis]]
-    const pad = pads[axis] ?? [0, 0]
+    const [kernelSize = 1, stride = 1, dilationSize = 1] = [key.kernel[axis], key.stride[axis], key.dilation[axis]]
+    const pad = key.padding[axis] ?? [0, 0]
     if (Math.max(...pad) * 2 > kernelSize)
       throw new ShapeError({
         op,
@@ -161,9 +228,11 @@ export function readAdaptivePool(op: string, shape: Shape, axes: SpatialAxes, ou
       throw new ShapeError({ op, argument, expected: `at most ${String(maxAdaptive)}`, received: String(count) })
     return count
   })
-  const result = imageShape(op, image, image.channels, output)
-  const windows = image.spatial.map((size, axis) => dividedWindows(size, output[axis] ?? 1))
-  return plan(image, result, windows, (axis, o) => windows[axis]?.counts[o] ?? 1, undefined)
+  return planOf(adaptivePlans, { shape, output }, () => {
+    const result = imageShape(op, image, image.channels, output)
+    const windows = image.spatial.map((size, axis) => dividedWindows(size, output[axis] ?? 1))
+    return plan(image, result, windows, (axis, o) => windows[axis]?.counts[o] ?? 1, undefined)
+  })
 }
 
 /** Largest output of an adaptive pool along an axis: its windows are tables. */
@@ -205,7 +274,14 @@ function plan(
     counts: [depth.counts, height.counts, width.counts],
     steps: [depth.step, height.step, width.step],
   }
-  return { image, windows, shape, divisors: () => products(windows.output, axes, divisor, override) }
+  let divisors: Float64Array | undefined
+  return {
+    image,
+    windows,
+    shape: Object.freeze(shape),
+    divisors: () => (divisors ??= products(windows.output, axes, divisor, override)),
+    largest: axes.reduce((elements, { counts }) => elements * counts.reduce((a, b) => Math.max(a, b), 0), 1),
+  }
 }
 
 /** One divisor per output position: the override, or the product of the axes' own, at least 1. */
