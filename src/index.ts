@@ -31,6 +31,7 @@ export type { PerChannelQParams, PerTensorQParams, QParams } from './tensor/qpar
 export type { MemoryFormat, Shape } from './tensor/shape'
 export * as ops from './ops'
 export * as functional from './ops/float'
+export type { Padding, PadPair, SpatialAxes } from './ops/shapes/axes'
 export * as nn from './nn'
 export * as quantization from './quantization'
 export {
@@ -42,6 +43,7 @@ export {
   saveSafetensorsSync,
   serializeSafetensors,
   toTensors,
+  type SafetensorsFile,
 } from './io/safetensors'
 export { backend, type BackendInfo, type BackendStatus, type LoadFailure } from './backend/public'
 export {

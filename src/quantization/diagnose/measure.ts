@@ -4,7 +4,7 @@ import type { QTensor } from '../../tensor/qtensor'
 import { splitAt } from '../../tensor/split'
 import type { Tensor } from '../../tensor/tensor'
 
-/** What {@link LayerMeter} has found. */
+/** What a `LayerMeter` has found. */
 export interface LayerFigures {
   /** `10 log10(sum y^2 / sum (yq - y)^2)`, y the float layer's output, yq the quantized one's real values. */
   readonly sqnrDb: number
