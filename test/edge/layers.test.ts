@@ -41,6 +41,30 @@ describe('geometry', () => {
     expect(run('valid').shape).toEqual([1, 3, 4, 3])
   })
 
+  test('edge 9: depthwise layers of 9, 25, 31 and 64 channels, with one and two outputs each', () => {
+    for (const channels of [9, 25, 31, 64])
+      for (const multiplier of [1, 2]) {
+        const x = randomQ('quint8', [1, channels, 5, 6], channels, { scale: 0.05, zeroPoint: 140 })
+        const w = randomQ('qint8', [channels * multiplier, 1, 3, 3], multiplier, { scale: 0.05, zeroPoint: 0 })
+        expectConv(x, w, null, out, { padding: 1, groups: channels })
+      }
+  })
+
+  test('edge 11: images of one row or one column, and kernels of one row or one column', () => {
+    for (const [H, W] of [
+      [1, 9],
+      [9, 1],
+      [7, 8],
+    ] as const)
+      for (const kernel of [
+        [1, 3],
+        [3, 1],
+      ] as const) {
+        const x = randomQ('quint8', [2, 3, H, W], H, { scale: 0.05, zeroPoint: 140 })
+        expectConv(x, randomQ('qint8', [5, 3, ...kernel], W), null, out, { padding: 1 })
+      }
+  })
+
   test('edges 12 and 13: one layer takes other batches and sizes, and H and W swapped, call after call', () => {
     const w = randomQ('qint8', [4, 3, 3, 3], 3)
     const layer = new nn.quantized.Conv2d(3, 4, 3, { padding: 1 })
