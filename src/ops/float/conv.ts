@@ -27,17 +27,10 @@ export function* packedConvSteps(
   const y = floats(sizeOf(shape))
   if (y.length === 0) return new Tensor('float32', shape, y)
   const handle = packed.handle(currentBackend())
-  const { batch, groups, input } = geometry
-  yield packed.empty
-    ? step('fconv', {
-        op: handle,
-        x: floats(batch * input[0] * input[1] * input[2] * groups).fill(-0),
-        y,
-        geometry: { ...geometry, inChannels: groups },
-        lo,
-        hi,
-      })
-    : step('fconv', { op: handle, x: yield* toImageSteps(x, batched, floats), y, geometry, lo, hi })
+  const input = packed.empty
+    ? floats(geometry.batch * geometry.inChannels * sizeOf(geometry.input)).fill(-0)
+    : yield* toImageSteps(x, batched, floats)
+  yield step('fconv', { op: handle, x: input, y, geometry, lo, hi })
   const { storage, memoryFormat } = yield* fromImageSteps(y, shape, batched, floats)
   return new Tensor('float32', shape, storage, memoryFormat)
 }

@@ -1,5 +1,5 @@
 /** The few epilogues that a layer runs with: usually one, for its input's and output's parameters. */
-import type { Backend, BoundQuantized, QuantizedEpilogue } from '../../backend/contract'
+import type { Backend, BoundQuantized, PackedQuantized, QuantizedEpilogue } from '../../backend/contract'
 import type { QDType8 } from '../../tensor/dtype'
 import { PerBackend } from '../perBackend'
 
@@ -18,34 +18,50 @@ export interface EpilogueKey {
   readonly hi: number
 }
 
-interface Entry {
+/** What a layer's accumulators go through for one pair of input and output. */
+export class Epilogue {
   readonly key: EpilogueKey
-  readonly epilogue: QuantizedEpilogue
-  readonly bound: PerBackend<BoundQuantized>
+  private readonly epilogue: QuantizedEpilogue
+  private readonly bound = new PerBackend<BoundQuantized>()
+
+  constructor(key: EpilogueKey, epilogue: QuantizedEpilogue) {
+    this.key = key
+    this.epilogue = epilogue
+  }
+
+  /** The epilogue bound to its layer's weights, as this backend runs them. */
+  handle(packed: Packed, backend: Backend): BoundQuantized {
+    return this.bound.get(backend, (owner) => owner.bindQuantized(packed.handle(owner), this.epilogue))
+  }
+}
+
+/** The weights that an epilogue belongs to. */
+interface Packed {
+  handle(backend: Backend): PackedQuantized
 }
 
 /** Epilogues by the parameters they were computed from; the least recently used one goes first. */
 export class EpilogueCache {
   /** The most recently used one first. */
-  private readonly entries: Entry[] = []
+  private readonly entries: Epilogue[] = []
 
-  /** The handle for this key, computing what is missing. */
-  get(
-    key: EpilogueKey,
-    backend: Backend,
-    compute: () => QuantizedEpilogue,
-    bind: (epilogue: QuantizedEpilogue) => BoundQuantized,
-  ): BoundQuantized {
-    let entry = this.entries[0]
-    if (entry === undefined || !sameKey(entry.key, key)) {
-      const at = this.entries.findIndex((other) => sameKey(other.key, key))
-      const [found] = at < 0 ? [] : this.entries.splice(at, 1)
-      entry = found ?? { key, epilogue: compute(), bound: new PerBackend<BoundQuantized>() }
-      this.entries.unshift(entry)
-      if (this.entries.length > capacity) this.entries.pop()
+  /** The epilogue for this key, if it is still here. */
+  find(key: EpilogueKey): Epilogue | undefined {
+    const at = this.entries.findIndex((entry) => sameKey(entry.key, key))
+    const found = this.entries[at]
+    if (found !== undefined && at > 0) {
+      this.entries.splice(at, 1)
+      this.entries.unshift(found)
     }
-    const { epilogue } = entry
-    return entry.bound.get(backend, () => bind(epilogue))
+    return found
+  }
+
+  /** Keeps a new epilogue. */
+  add(key: EpilogueKey, epilogue: QuantizedEpilogue): Epilogue {
+    const entry = new Epilogue(key, epilogue)
+    this.entries.unshift(entry)
+    if (this.entries.length > capacity) this.entries.pop()
+    return entry
   }
 }
 

@@ -7,8 +7,7 @@ import { checkTensor, Tensor } from '../../tensor/tensor'
 import { linearShape } from '../float/conv'
 import { checkBoolean, checkOptions } from '../options'
 import { sizeOf } from '../../tensor/shape'
-import { bindFloat, type Input } from './epilogue'
-import { readQTensor } from './params'
+import { bindFloat } from './epilogue'
 import { checkPackedLinear, type PackedLinear } from './prepack'
 import { linearKernel } from './run'
 import { allocate } from '../../tensor/dtype'
@@ -33,10 +32,8 @@ function* steps(op: string, x: Tensor, packed: PackedLinear, options: LinearDyna
     x.size > 0
       ? yield* dynamicSteps(op, x, 'quint8', { reduceRange })
       : new QTensor('quint8', x.shape, new Uint8Array(0), one)
-  const { scale, zeroPoint } = readQTensor(op, qx, 'x')
-  const input: Input = { kind: 'perTensor', scale, zeroPoint, dtype: 'quint8' }
   const bounds = relu ? ([0, Infinity] as const) : ([-Infinity, Infinity] as const)
-  const bound = bindFloat(op, packed.packed, backend, input, ...bounds)
+  const bound = bindFloat(op, packed.packed, backend, qx, ...bounds)
   const y = allocate('float32', sizeOf(shape))
   yield* linearKernel(bound, qx, packed, rows, y)
   return new Tensor('float32', shape, y)

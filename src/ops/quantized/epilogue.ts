@@ -2,10 +2,10 @@
  * What happens to accumulators, computed once per layer, input and output (numerics.md 4, 5): the int32 bias, the
  * multipliers, the bounds; and the last step of the overflow proof, now that the input's zero point is known.
  */
-import type { AccumulatorOutput, Backend, BoundQuantized, QuantizedEpilogue } from '../../backend/contract'
+import type { Backend, BoundQuantized } from '../../backend/contract'
 import { ArgumentError } from '../../errors'
 import type { QDType8 } from '../../tensor/dtype'
-import type { PerTensorQParams } from '../../tensor/qparams'
+import type { QTensor } from '../../tensor/qtensor'
 import { quantizeValue } from '../../tensor/rounding'
 import type { EpilogueKey } from './cache'
 import { codeBounds, productRatio, type Activation, type Target } from './params'
@@ -17,10 +17,8 @@ const { fround } = Math
 const int32 = [-2147483648, 2147483647] as const
 const biasLimit = 2 ** 30
 
-/** The input that an epilogue is for. */
-export interface Input extends PerTensorQParams {
-  readonly dtype: QDType8
-}
+/** The input that an epilogue is for: a tensor quantized per tensor. */
+export type Input = Pick<QTensor<QDType8>, 'dtype' | 'scale' | 'zeroPoint'>
 
 /** The op that turns accumulators into codes. */
 export function bindCodes(
@@ -43,14 +41,13 @@ export function bindCodes(
     lo,
     hi,
   }
-  return bindCached(op, packed, backend, x, key, () => ({
-    kind: 'codes',
-    dtype,
-    multipliers: packed.scales.map((weightScale) => productRatio(op, x.scale, weightScale, scale)),
-    zeroPoint,
-    lo,
-    hi,
-  }))
+  const known = packed.epilogues.find(key)
+  if (known !== undefined) return known.handle(packed, backend)
+  const bias = provenBias(op, packed, x)
+  const multipliers = packed.scales.map((weightScale) => productRatio(op, x.scale, weightScale, scale))
+  const output = { kind: 'codes', dtype, multipliers, zeroPoint, lo, hi } as const
+  const epilogue = { xDType: x.dtype, xZeroPoint: x.zeroPoint, bias, output }
+  return packed.epilogues.add(key, epilogue).handle(packed, backend)
 }
 
 /** The op that returns accumulators, bias included. */
@@ -65,7 +62,11 @@ export function bindInt32(op: string, packed: PackedWeights, backend: Backend, x
     lo: 0,
     hi: 0,
   }
-  return bindCached(op, packed, backend, x, key, () => ({ kind: 'int32' }))
+  const known = packed.epilogues.find(key)
+  if (known !== undefined) return known.handle(packed, backend)
+  const bias = provenBias(op, packed, x)
+  const epilogue = { xDType: x.dtype, xZeroPoint: x.zeroPoint, bias, output: { kind: 'int32' } } as const
+  return packed.epilogues.add(key, epilogue).handle(packed, backend)
 }
 
 /**
@@ -99,22 +100,11 @@ export function bindFloat(
   })
 }
 
-function bindCached(
-  op: string,
-  packed: PackedWeights,
-  backend: Backend,
-  x: Input,
-  key: EpilogueKey,
-  output: () => AccumulatorOutput,
-): BoundQuantized {
-  const compute = (): QuantizedEpilogue => {
-    const bias = biasCodes(op, packed, x.scale)
-    proveAccumulators(op, packed.layer, packed.sums, bias, x.dtype, x.zeroPoint)
-    return { xDType: x.dtype, xZeroPoint: x.zeroPoint, bias, output: output() }
-  }
-  return packed.epilogues.get(key, backend, compute, (epilogue) =>
-    backend.bindQuantized(packed.handle(backend), epilogue),
-  )
+/** The bias for this input, with which no accumulator can overflow. */
+function provenBias(op: string, packed: PackedWeights, x: Input): Int32Array {
+  const bias = biasCodes(op, packed, x.scale)
+  proveAccumulators(op, packed.layer, packed.sums, bias, x.dtype, x.zeroPoint)
+  return bias
 }
 
 /**

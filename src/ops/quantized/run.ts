@@ -12,7 +12,7 @@ import { linearShape } from '../float/conv'
 import type { SpatialAxes } from '../shapes/axes'
 import { convGeometry } from '../shapes/conv'
 import { codesOf } from './codes'
-import { bindCodes, bindInt32, type Input } from './epilogue'
+import { bindCodes, bindInt32 } from './epilogue'
 import { qparamsOf, readQTensor, readTarget, type Activation } from './params'
 import { checkPackedConv, checkPackedLinear, type PackedConv, type PackedLinear } from './prepack'
 
@@ -30,22 +30,10 @@ export interface ClipOptions<D extends QDType8> extends OutputOptions<D> {
   readonly max: number
 }
 
-/** Runs a convolution's kernel: writes `y`, which has at least one element. */
-function* convKernel(
-  bound: BoundQuantized,
-  x: QTensor<QDType8>,
-  { packed }: PackedConv,
-  geometry: ConvGeometry,
-  y: Output,
-): Steps<void> {
-  if (packed.empty) {
-    const { batch, groups, input } = geometry
-    const codes = zeroCodes(x, batch * input[0] * input[1] * input[2] * groups)
-    yield step('qconv', { op: bound, x: codes, y, geometry: { ...geometry, inChannels: groups } })
-  } else {
-    const codes = yield* reformatSteps<Codes>(x, 'channelsLast', codesOf(x.dtype))
-    yield step('qconv', { op: bound, x: codes, y, geometry })
-  }
+/** x as a convolution's kernel reads it: channels-last. */
+function* imageSteps(x: QTensor<QDType8>, { packed }: PackedConv, geometry: ConvGeometry): Steps<Codes> {
+  if (!packed.empty) return yield* reformatSteps<Codes>(x, 'channelsLast', codesOf(x.dtype))
+  return zeroCodes(x, geometry.batch * geometry.inChannels * sizeOf(geometry.input))
 }
 
 /** Results of kernels that run packed weights. */
@@ -65,14 +53,14 @@ export function* convSteps<D extends QDType8>(
   out: { readonly scale: number; readonly zeroPoint: number; readonly dtype: D | undefined },
   activation: Activation,
 ): Steps<QTensor<D>> {
-  const input = readInput(op, x)
+  readQTensor(op, x, 'x')
   checkPackedConv(op, packed, axes)
   const target = readTarget<D>(op, out.scale, out.zeroPoint, out.dtype ?? (x.dtype as D))
   const { geometry, shape } = convGeometry(op, x.shape, packed.params)
   const y = allocateCodes(target.dtype, sizeOf(shape))
   if (y.length > 0) {
-    const bound = bindCodes(op, packed.packed, currentBackend(), input, target, activation)
-    yield* convKernel(bound, x, packed, geometry, y)
+    const bound = bindCodes(op, packed.packed, currentBackend(), x, target, activation)
+    yield step('qconv', { op: bound, x: yield* imageSteps(x, packed, geometry), y, geometry })
   }
   return new QTensor(target.dtype, shape, y, qparamsOf(target), 'channelsLast')
 }
@@ -84,13 +72,13 @@ export function* convInt32Steps(
   x: QTensor<QDType8>,
   packed: PackedConv,
 ): Steps<Tensor<'int32'>> {
-  const input = readInput(op, x)
+  readQTensor(op, x, 'x')
   checkPackedConv(op, packed, axes)
   const { geometry, shape } = convGeometry(op, x.shape, packed.params)
   const y = allocate('int32', sizeOf(shape))
   if (y.length > 0) {
-    const bound = bindInt32(op, packed.packed, currentBackend(), input)
-    yield* convKernel(bound, x, packed, geometry, y)
+    const bound = bindInt32(op, packed.packed, currentBackend(), x)
+    yield step('qconv', { op: bound, x: yield* imageSteps(x, packed, geometry), y, geometry })
   }
   return new Tensor('int32', shape, y, 'channelsLast')
 }
@@ -115,13 +103,13 @@ export function* linearSteps<D extends QDType8>(
   out: { readonly scale: number; readonly zeroPoint: number; readonly dtype: D | undefined },
   activation: Activation,
 ): Steps<QTensor<D>> {
-  const input = readInput(op, x)
+  readQTensor(op, x, 'x')
   checkPackedLinear(op, packed)
   const target = readTarget<D>(op, out.scale, out.zeroPoint, out.dtype ?? (x.dtype as D))
   const { rows, shape } = linearShape(op, x.shape, packed.inFeatures, packed.outFeatures)
   const y = allocateCodes(target.dtype, sizeOf(shape))
   if (y.length > 0) {
-    const bound = bindCodes(op, packed.packed, currentBackend(), input, target, activation)
+    const bound = bindCodes(op, packed.packed, currentBackend(), x, target, activation)
     yield* linearKernel(bound, x, packed, rows, y)
   }
   return new QTensor(target.dtype, shape, y, qparamsOf(target))
@@ -129,21 +117,15 @@ export function* linearSteps<D extends QDType8>(
 
 /** A linear layer that returns its accumulators. */
 export function* linearInt32Steps(op: string, x: QTensor<QDType8>, packed: PackedLinear): Steps<Tensor<'int32'>> {
-  const input = readInput(op, x)
+  readQTensor(op, x, 'x')
   checkPackedLinear(op, packed)
   const { rows, shape } = linearShape(op, x.shape, packed.inFeatures, packed.outFeatures)
   const y = allocate('int32', sizeOf(shape))
   if (y.length > 0) {
-    const bound = bindInt32(op, packed.packed, currentBackend(), input)
+    const bound = bindInt32(op, packed.packed, currentBackend(), x)
     yield* linearKernel(bound, x, packed, rows, y)
   }
   return new Tensor('int32', shape, y)
-}
-
-/** Reads the input's type and parameters. */
-function readInput(op: string, x: QTensor<QDType8>): Input {
-  const { scale, zeroPoint } = readQTensor(op, x, 'x')
-  return { kind: 'perTensor', scale, zeroPoint, dtype: x.dtype }
 }
 
 /** Reads the options of an op with an 8-bit result. */

@@ -88,6 +88,7 @@ export function readConv(op: string, weightShape: Shape, axes: SpatialAxes, opti
 
 /** A convolution against its input. */
 export interface ConvPlan {
+  /** What the kernel computes; one input channel per group, of zeros, where the input has none. */
   readonly geometry: ConvGeometry
   /** Shape of the result, with a batch axis only where the input has one. */
   readonly shape: Shape
@@ -142,7 +143,11 @@ function planConv(op: string, shape: Shape, params: ConvParams, unbatched: boole
     ),
   }
   checkBorder(op, geometry)
-  return { geometry, shape: Object.freeze(result), batched: image.batched }
+  return {
+    geometry: inPerGroup === 0 ? { ...geometry, inChannels: groups } : geometry,
+    shape: Object.freeze(result),
+    batched: image.batched,
+  }
 }
 
 /** Elements of one image with its border that any convolution may have, whatever the size of its data. */
