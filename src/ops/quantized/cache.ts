@@ -1,32 +1,43 @@
 /** The few epilogues that a layer runs with: usually one, for its input's and output's parameters. */
 import type { Backend, BoundQuantized, PackedQuantized, QuantizedEpilogue } from '../../backend/contract'
 import type { QDType8 } from '../../tensor/dtype'
+import type { QTensor } from '../../tensor/qtensor'
 import { PerBackend } from '../perBackend'
+import type { Activation, Target } from './params'
 
 const capacity = 8
 
-/** The parameters that an epilogue was computed from. */
-export interface EpilogueKey {
-  readonly xDType: QDType8
-  readonly xScale: number
-  readonly xZeroPoint: number
-  readonly yDType: QDType8 | 'int32'
-  /** Of the result's codes; 0 for accumulators. */
-  readonly yScale: number
-  readonly yZeroPoint: number
-  readonly lo: number
-  readonly hi: number
-}
+/** The input that an epilogue is for: a tensor quantized per tensor, or its parameters. */
+export type Input = Pick<QTensor<QDType8>, 'dtype' | 'scale' | 'zeroPoint'>
 
 /** What a layer's accumulators go through for one pair of input and output. */
 export class Epilogue {
-  readonly key: EpilogueKey
+  private readonly x: Input
+  private readonly target: Target | null
+  private readonly activation: Activation
   private readonly epilogue: QuantizedEpilogue
   private readonly bound = new PerBackend<BoundQuantized>()
 
-  constructor(key: EpilogueKey, epilogue: QuantizedEpilogue) {
-    this.key = key
+  /** A target of null is that of accumulators as they are. */
+  constructor(
+    { dtype, scale, zeroPoint }: Input,
+    target: Target | null,
+    activation: Activation,
+    epilogue: QuantizedEpilogue,
+  ) {
+    this.x = { dtype, scale, zeroPoint }
+    this.target = target
+    this.activation = activation
     this.epilogue = epilogue
+  }
+
+  /** Whether it is the epilogue for these parameters. */
+  fits(x: Input, target: Target | null, activation: Activation): boolean {
+    return (
+      sameParams(this.x, x) &&
+      (target === null || this.target === null ? target === this.target : sameParams(this.target, target)) &&
+      sameActivation(this.activation, activation)
+    )
   }
 
   /** The epilogue bound to its layer's weights, as this backend runs them. */
@@ -45,9 +56,9 @@ export class EpilogueCache {
   /** The most recently used one first. */
   private readonly entries: Epilogue[] = []
 
-  /** The epilogue for this key, if it is still here. */
-  find(key: EpilogueKey): Epilogue | undefined {
-    const at = this.entries.findIndex((entry) => sameKey(entry.key, key))
+  /** The epilogue for these parameters, if it is still here. */
+  find(x: Input, target: Target | null, activation: Activation): Epilogue | undefined {
+    const at = this.entries.findIndex((entry) => entry.fits(x, target, activation))
     const found = this.entries[at]
     if (found !== undefined && at > 0) {
       this.entries.splice(at, 1)
@@ -57,23 +68,19 @@ export class EpilogueCache {
   }
 
   /** Keeps a new epilogue. */
-  add(key: EpilogueKey, epilogue: QuantizedEpilogue): Epilogue {
-    const entry = new Epilogue(key, epilogue)
+  add(x: Input, target: Target | null, activation: Activation, epilogue: QuantizedEpilogue): Epilogue {
+    const entry = new Epilogue(x, target, activation, epilogue)
     this.entries.unshift(entry)
     if (this.entries.length > capacity) this.entries.pop()
     return entry
   }
 }
 
-function sameKey(a: EpilogueKey, b: EpilogueKey): boolean {
-  return (
-    a.xDType === b.xDType &&
-    a.xScale === b.xScale &&
-    a.xZeroPoint === b.xZeroPoint &&
-    a.yDType === b.yDType &&
-    a.yScale === b.yScale &&
-    a.yZeroPoint === b.yZeroPoint &&
-    a.lo === b.lo &&
-    a.hi === b.hi
-  )
+function sameParams(a: Input, b: Input): boolean {
+  return a.dtype === b.dtype && a.scale === b.scale && a.zeroPoint === b.zeroPoint
+}
+
+function sameActivation(a: Activation, b: Activation): boolean {
+  if (a.kind !== 'clip' || b.kind !== 'clip') return a.kind === b.kind
+  return a.min === b.min && a.max === b.max
 }

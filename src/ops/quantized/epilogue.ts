@@ -4,21 +4,18 @@
  */
 import type { Backend, BoundQuantized } from '../../backend/contract'
 import { ArgumentError } from '../../errors'
-import type { QDType8 } from '../../tensor/dtype'
-import type { QTensor } from '../../tensor/qtensor'
 import { quantizeValue } from '../../tensor/rounding'
-import type { EpilogueKey } from './cache'
-import { codeBounds, productRatio, type Activation, type Target } from './params'
+import type { Input } from './cache'
+import { codeBounds, none, productRatio, type Activation, type Target } from './params'
 import { proveAccumulators } from './proof'
 import { warn } from './warnings'
 import type { PackedWeights } from './weights'
 
+export type { Input } from './cache'
+
 const { fround } = Math
 const int32 = [-2147483648, 2147483647] as const
 const biasLimit = 2 ** 30
-
-/** The input that an epilogue is for: a tensor quantized per tensor. */
-export type Input = Pick<QTensor<QDType8>, 'dtype' | 'scale' | 'zeroPoint'>
 
 /** The op that turns accumulators into codes. */
 export function bindCodes(
@@ -29,44 +26,24 @@ export function bindCodes(
   target: Target,
   activation: Activation,
 ): BoundQuantized {
-  const [lo, hi] = codeBounds(target, activation)
-  const { dtype, scale, zeroPoint } = target
-  const key: EpilogueKey = {
-    xDType: x.dtype,
-    xScale: x.scale,
-    xZeroPoint: x.zeroPoint,
-    yDType: dtype,
-    yScale: scale,
-    yZeroPoint: zeroPoint,
-    lo,
-    hi,
-  }
-  const known = packed.epilogues.find(key)
+  const known = packed.epilogues.find(x, target, activation)
   if (known !== undefined) return known.handle(packed, backend)
+  const { dtype, scale, zeroPoint } = target
+  const [lo, hi] = codeBounds(target, activation)
   const bias = provenBias(op, packed, x)
   const multipliers = packed.scales.map((weightScale) => productRatio(op, x.scale, weightScale, scale))
   const output = { kind: 'codes', dtype, multipliers, zeroPoint, lo, hi } as const
   const epilogue = { xDType: x.dtype, xZeroPoint: x.zeroPoint, bias, output }
-  return packed.epilogues.add(key, epilogue).handle(packed, backend)
+  return packed.epilogues.add(x, target, activation, epilogue).handle(packed, backend)
 }
 
 /** The op that returns accumulators, bias included. */
 export function bindInt32(op: string, packed: PackedWeights, backend: Backend, x: Input): BoundQuantized {
-  const key: EpilogueKey = {
-    xDType: x.dtype,
-    xScale: x.scale,
-    xZeroPoint: x.zeroPoint,
-    yDType: 'int32',
-    yScale: 0,
-    yZeroPoint: 0,
-    lo: 0,
-    hi: 0,
-  }
-  const known = packed.epilogues.find(key)
+  const known = packed.epilogues.find(x, null, none)
   if (known !== undefined) return known.handle(packed, backend)
   const bias = provenBias(op, packed, x)
   const epilogue = { xDType: x.dtype, xZeroPoint: x.zeroPoint, bias, output: { kind: 'int32' } } as const
-  return packed.epilogues.add(key, epilogue).handle(packed, backend)
+  return packed.epilogues.add(x, null, none, epilogue).handle(packed, backend)
 }
 
 /**
