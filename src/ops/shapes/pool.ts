@@ -15,7 +15,7 @@ import {
   type Padding,
   type SpatialAxes,
 } from './axes'
-import { Recent } from './recent'
+import { Recent } from '../../tensor/recent'
 
 /** Options of a max pool. */
 export interface MaxPoolOptions {
