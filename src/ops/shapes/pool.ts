@@ -1,6 +1,7 @@
 /** Shape arithmetic of pools: which input elements each window holds, and what an average divides by. */
 import type { PoolWindows } from '../../backend/contract'
 import { ShapeError, show } from '../../errors'
+import { Recent } from '../../tensor/recent'
 import { sameShape, sizeOf, type Shape } from '../../tensor/shape'
 import { checkBoolean, checkOptions, checkWhole, readPerAxis, type PerAxis } from '../options'
 import {
@@ -15,7 +16,6 @@ import {
   type Padding,
   type SpatialAxes,
 } from './axes'
-import { Recent } from '../../tensor/recent'
 
 /** Options of a max pool. */
 export interface MaxPoolOptions {
