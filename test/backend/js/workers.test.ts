@@ -91,7 +91,9 @@ describe('runAsync of the JavaScript backend', () => {
     }
     const types = post.mock.calls.map(([message]: unknown[]) => (message as { type: string }).type)
     post.mockRestore()
-    expect(types).toEqual(['keep', 'keep', 'run', 'run', 'run', 'run', 'run'])
+    // What earlier tests let go of may be dropped at any moment.
+    const sent = types.filter((type) => type !== 'drop')
+    expect(sent).toEqual(['keep', 'keep', 'run', 'run', 'run', 'run', 'run'])
   })
 
   test('rejects when the kernel throws, and the worker lives on', async () => {
