@@ -12,11 +12,11 @@ import {
   none,
   productRatio,
   qparamsOf,
-  ratio,
   readClip,
   readQTensor,
   readTarget,
   relu,
+  summandRatio,
   type Activation,
 } from './params'
 
@@ -52,8 +52,8 @@ function* pairSteps<D extends QDType8>(
   const y = codesOf(a.dtype)(sizeOf(shape))
   const [lo, hi] = codeBounds(target, activation)
   if (kernel === 'qadd') {
-    const aMultiplier = ratio(op, left.scale, target.scale)
-    const bMultiplier = ratio(op, right.scale, target.scale)
+    const aMultiplier = summandRatio(op, left.scale, target.scale)
+    const bMultiplier = summandRatio(op, right.scale, target.scale)
     if (y.length > 0)
       yield step('qadd', {
         a: a.storage,

@@ -83,6 +83,16 @@ export function ratio(op: string, from: number, to: number): number {
 }
 
 /**
+ * The multiplier of a summand: as {@link ratio}, and small enough that no code times it leaves float32: infinities of
+ * both signs would meet in the sum (numerics.md 6).
+ */
+export function summandRatio(op: string, from: number, to: number): number {
+  const multiplier = ratio(op, from, to)
+  checkMultiplier(op, fround(255 * multiplier))
+  return multiplier
+}
+
+/**
  * The multiplier of a product: `f(f(a*b) / y)`; where `f(a*b)` is not a normal float32, `f(a*b / y)` in float64
  * (numerics.md 5).
  */

@@ -191,3 +191,10 @@ test('the async forms give the same bytes', async () => {
   expect((await quantized.mulScalarAsync(a, -1)).storage).toEqual(quantized.mulScalar(a, -1).storage)
   await expect(quantized.addAsync(a, zeros([5]) as never, 1, 0)).rejects.toThrow(DTypeError)
 })
+
+test('add refuses scales so far apart that infinities of both signs could meet in the sum', () => {
+  const far = fromIntRepr(Uint8Array.of(255), [1], 'quint8', { scale: 2 ** 120, zeroPoint: 0 })
+  const against = fromIntRepr(Uint8Array.of(0), [1], 'quint8', { scale: 2 ** 120, zeroPoint: 255 })
+  expect(() => quantized.add(far, against, 2 ** -7.5, 0)).toThrow(QParamsError)
+  expect(quantized.add(far, against, 2 ** 120, 0).storage[0]).toBe(0)
+})
