@@ -78,7 +78,7 @@ export function bindFloat(
 }
 
 /** The bias for this input, with which no accumulator can overflow. */
-function provenBias(op: string, packed: PackedWeights, x: Input): Int32Array {
+export function provenBias(op: string, packed: PackedWeights, x: Input): Int32Array {
   const bias = biasCodes(op, packed, x.scale)
   proveAccumulators(op, packed.layer, packed.sums, bias, x.dtype, x.zeroPoint)
   return bias

@@ -1,9 +1,8 @@
 /**
- * Protects `explain`: every step of every element is the one the op took, each fault is found by itself, and a sound layer
- * has none.
+ * Protects `explain`: the steps and the text of the forum thread's element, each fault by itself, none in a sound layer, and
+ * what it refuses. Other elements: elements.test.ts.
  */
-import fc from 'fast-check'
-import { ArgumentError, DTypeError, QParamsError, ShapeError } from '../../../src/errors'
+import { ArgumentError, DTypeError, OverflowError, QParamsError, ShapeError } from '../../../src/errors'
 import * as quantized from '../../../src/ops/quantized'
 import { explain, type ExplainOptions } from '../../../src/quantization/explain'
 import type { QDType8 } from '../../../src/tensor/dtype'
@@ -44,123 +43,6 @@ describe('explain', () => {
     expect(e.original).toBeCloseTo(803.6908, 3)
     expect(e.clamped).toBe('no')
     expect(e.faults).toEqual([])
-  })
-
-  const types = fc.constantFrom<QDType8>('quint8', 'qint8')
-  const codes = (length: number): fc.Arbitrary<number[]> =>
-    fc.array(fc.nat(255), { minLength: length, maxLength: length })
-  const quantize = (bytes: readonly number[], shape: number[], dtype: QDType8, zeroPoint: number): QTensor<QDType8> =>
-    dtype === 'quint8'
-      ? fromIntRepr(Uint8Array.from(bytes), shape, 'quint8', { scale: 0.03, zeroPoint })
-      : fromIntRepr(Int8Array.from(bytes), shape, 'qint8', { scale: 0.02, zeroPoint: zeroPoint - 128 })
-
-  test('arrives at the code and the accumulator of every element of a convolution', () => {
-    const cases = fc.record({
-      x: fc.tuple(types, codes(2 * 4 * 4 * 3), fc.nat(255)),
-      w: fc.tuple(types, codes(4 * 2 * 2 * 3), fc.nat(255)),
-      bias: fc.option(fc.array(fc.float({ min: -5, max: 5, noNaN: true }), { minLength: 4, maxLength: 4 })),
-      padding: fc.nat(2),
-      stride: fc.integer({ min: 1, max: 3 }),
-      dilation: fc.integer({ min: 1, max: 2 }),
-      zeroPoint: fc.nat(127),
-      form: fc.constantFrom('plain', 'relu', 'clip'),
-    })
-    fc.assert(
-      fc.property(cases, (c) => {
-        const input = quantize(c.x[1], [2, 4, 4, 3], ...([c.x[0], c.x[2]] as const))
-        const options = {
-          padding: [
-            [c.padding, 1],
-            [1, c.padding],
-          ] as const,
-          stride: c.stride,
-          dilation: [c.dilation, 1],
-          groups: 2,
-        }
-        const w = quantize(c.w[1], [4, 2, 2, 3], ...([c.w[0], c.w[2]] as const))
-        const packed = quantized.conv2dPrepack(w, c.bias === null ? null : tensor(c.bias), options)
-        const [scale, zeroPoint] = [0.1, c.zeroPoint]
-        const y =
-          c.form === 'clip'
-            ? quantized.conv2dClip(input, packed, scale, zeroPoint, { min: -1, max: 6 })
-            : (c.form === 'relu' ? quantized.conv2dRelu : quantized.conv2d)(input, packed, scale, zeroPoint)
-        const sums = quantized.conv2dInt32(input, packed)
-        const [, channels = 1, height = 1, width = 1] = y.shape
-        y.intRepr().data.forEach((code: number, i: number) => {
-          const index = [
-            Math.floor(i / (channels * height * width)),
-            Math.floor(i / (height * width)) % channels,
-            Math.floor(i / width) % height,
-            i % width,
-          ]
-          const e = explain(input, packed, {
-            index,
-            scale,
-            zeroPoint,
-            ...(c.form === 'relu' && { activation: 'relu' }),
-            ...(c.form === 'clip' && { activation: { min: -1, max: 6 } }),
-          })
-          expect([e.code, e.accumulator.value]).toEqual([code, sums.data[i]])
-        })
-      }),
-      { numRuns: 60 },
-    )
-  })
-
-  test('arrives at the code of every element of a linear layer, weights per channel', () => {
-    const w = fromIntRepr(
-      Int8Array.from({ length: 15 }, (_, i) => 37 * i),
-      [3, 5],
-      'qint8',
-      {
-        scales: [0.01, 0.5, 0.02],
-        zeroPoints: [0, -7, 100],
-        axis: 0,
-      },
-    )
-    const packed = quantized.linearPrepack(w, tensor([1, -2, 0]))
-    const input = fromIntRepr(
-      Uint8Array.from({ length: 20 }, (_, i) => 91 * i),
-      [2, 2, 5],
-      'quint8',
-      { scale: 0.1, zeroPoint: 9 },
-    )
-    const y = quantized.linear(input, packed, 0.4, 77)
-    y.intRepr().data.forEach((code: number, i: number) => {
-      const index = [Math.floor(i / 6), Math.floor(i / 3) % 2, i % 3]
-      const e = explain(input, packed, { index, scale: 0.4, zeroPoint: 77 })
-      expect([e.op, e.channel, e.code]).toEqual(['linear', i % 3, code])
-    })
-  })
-
-  test('arrives at the codes of 1-D and 3-D convolutions', () => {
-    const w = fromIntRepr(
-      Int8Array.from({ length: 8 }, (_, i) => 31 * i),
-      [1, 2, 4],
-      'qint8',
-      { scale: 0.1, zeroPoint: 3 },
-    )
-    const v = fromIntRepr(
-      Uint8Array.from({ length: 12 }, (_, i) => 77 * i),
-      [1, 2, 6],
-      'quint8',
-      { scale: 0.1, zeroPoint: 99 },
-    )
-    const one = quantized.conv1dPrepack(w, null, { padding: 1 })
-    quantized
-      .conv1d(v, one, 1.5, 100)
-      .intRepr()
-      .data.forEach((code: number, i: number) => {
-        expect(explain(v, one, { index: [0, 0, i], scale: 1.5, zeroPoint: 100 }).code).toBe(code)
-      })
-    const three = quantized.conv3dPrepack(w.reshape([1, 1, 2, 2, 2]), null)
-    const volume = v.reshape([1, 1, 2, 2, 3])
-    quantized
-      .conv3d(volume, three, 1.5, 100)
-      .intRepr()
-      .data.forEach((code: number, i: number) => {
-        expect(explain(volume, three, { index: [0, 0, 0, 0, i], scale: 1.5, zeroPoint: 100 }).code).toBe(code)
-      })
   })
 
   test('says what cut a code off: the type, the activation, or the type where the activation asks for more', () => {
@@ -346,6 +228,14 @@ describe('explain refuses', () => {
     expect(call({ ...sound, zeroPoint: 300 })).toThrow(QParamsError)
     expect(call({ ...sound, original: { x: tensor([1]) } })).toThrow('of shape [1, 1, 3, 3], as what was quantized')
     expect(call({ ...sound, original: { weight: qw } })).toThrow(DTypeError)
+  })
+
+  test('a layer that the op refuses, because its sums could overflow', () => {
+    const tiny = quantizePerTensor(tensor([1e-8, 0], [1, 1, 1, 2]), 1e-9, 0, 'qint8')
+    const input = quantizePerTensor(tensor([1, 2], [1, 1, 1, 2]), 0.01, 0, 'quint8')
+    const overflowing = quantized.conv2dPrepack(tiny, tensor([1]))
+    expect(() => quantized.conv2d(input, overflowing, 1, 0)).toThrow(OverflowError)
+    expect(call({ ...sound, scale: 1 }, input, overflowing)).toThrow(OverflowError)
   })
 
   test('a float input, and weights that are not packed', () => {
