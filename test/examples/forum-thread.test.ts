@@ -74,3 +74,15 @@ test('the page shows the drawing, and the drawing the numbers of the computation
   expect(page).toContain('](quantized-convolution.svg)')
   for (const number of ['72410', '72382', '254.999', '0.003523', '3.1517', '803.691']) expect(drawing).toContain(number)
 })
+
+test('the page prints the explanation that its snippet gives', () => {
+  const page = readFileSync(join(root, 'docs/why-is-my-quantized-conv-zero.md'), 'utf8')
+  const [, code = '', text = ''] = /```js\n([^`]*)```\n\n```text\n([^`]*)```/.exec(page) ?? []
+  const printed = execFileSync(process.execPath, ['--input-type=module', '--eval', code], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  expect(text).toMatch(/^quantized conv2d, output element/)
+  expect(printed.endsWith(text)).toBe(true)
+})
