@@ -115,7 +115,7 @@ export const convRows: Rows<'qconv' | 'qlinear' | 'fconv' | 'flinear'> = {
   qlinear: row(
     fc
       .record({ rows: rowCounts, depth: depths, outChannels: channelCounts, drawn: quantizedDraws })
-      .filter(({ rows, depth, outChannels }) => rows * depth * outChannels <= 3_000_000),
+      .filter(({ rows, depth, outChannels }) => Math.max(1, rows) * depth * outChannels <= 2_000_000),
     ({ rows, depth, outChannels, drawn }, source, backend) => {
       const op = boundQuantized(drawn, linearShape(outChannels, depth), source, backend)
       const x = source.codes(drawn.xDType, rows * depth, drawn.xFill)
@@ -132,7 +132,7 @@ export const convRows: Rows<'qconv' | 'qlinear' | 'fconv' | 'flinear'> = {
   flinear: row(
     fc
       .record({ rows: rowCounts, depth: depths, outChannels: channelCounts, fill: floatFill })
-      .filter(({ rows, depth, outChannels }) => rows * depth * outChannels <= 200_000),
+      .filter(({ rows, depth, outChannels }) => Math.max(1, rows) * depth * outChannels <= 200_000),
     ({ rows, depth, outChannels, fill }, source, backend) => {
       const op = packedFloat(fill, linearShape(outChannels, depth), source, backend)
       const [lo, hi] = source.floatBounds()

@@ -11,7 +11,10 @@ type ElementName = 'float32' | 'int32' | 'int64' | 'uint8' | 'int8'
 function elements(name: ElementName, length: number, source: Source): Elements {
   const array = blank(name, length, source)
   const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = source.bits()
+  for (let i = 0; i < bytes.length;) {
+    const bits = source.bits()
+    for (const shift of [0, 8, 16, 24]) if (i < bytes.length) bytes[i++] = bits >>> shift
+  }
   return array
 }
 

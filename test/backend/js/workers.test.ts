@@ -13,7 +13,7 @@ import { createJsBackend } from '../../../src/backend/js'
 import { createWorkerPool } from '../../../src/backend/js/workers'
 import { BackendError } from '../../../src/errors'
 import type { Row } from '../../parity/case'
-import { expectSameBytesAsync } from '../../parity/harness'
+import { expectSameBytesAsync, resultOf } from '../../parity/harness'
 import { table } from '../../parity/table'
 
 const backend = createJsBackend()
@@ -40,7 +40,7 @@ describe('runAsync of the JavaScript backend', () => {
   test.each(kernelNames)('gives the bytes of run, three at once: %s', async (kernel) => {
     const row = table[kernel] as Row<typeof kernel>
     const property = fc.asyncProperty(row, async (drawn) => {
-      await expectSameBytesAsync(kernel, drawn, { oracle: backend, subject: backend })
+      await expectSameBytesAsync(kernel, drawn, resultOf(kernel, drawn, backend), backend)
     })
     await expect(fc.assert(property, { numRuns: 5 })).resolves.toBeUndefined()
   })
