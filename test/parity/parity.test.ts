@@ -75,7 +75,7 @@ afterAll(() => {
     )
 })
 
-test('the build's list names every instruction set of the addon', () => {
+test('the list of the build names every instruction set of the addon', () => {
   expect(isas).toEqual(expect.arrayContaining([...native.supportedIsas]))
 })
 
