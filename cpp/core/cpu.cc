@@ -14,7 +14,11 @@ struct IsaName {
   std::string_view name;
 };
 // Best first.
-constexpr std::array kIsas{IsaName{Isa::kAvx512Vnni, "avx512vnni"}, IsaName{Isa::kPortable, "portable"}};
+constexpr std::array kIsas{
+    IsaName{Isa::kI8mm, "i8mm"},           IsaName{Isa::kDotprod, "dotprod"},       IsaName{Isa::kNeon, "neon"},
+    IsaName{Isa::kAvx512Amx, "avx512amx"}, IsaName{Isa::kAvx512Vnni, "avx512vnni"}, IsaName{Isa::kAvxVnni, "avxvnni"},
+    IsaName{Isa::kAvx2, "avx2"},           IsaName{Isa::kPortable, "portable"},
+};
 
 struct Supported {
   std::array<Isa, kIsas.size()> list{};
@@ -41,11 +45,25 @@ std::atomic<Isa>& active() {
 }  // namespace
 
 bool isa_runs_on(Isa isa, const CpuFeatures& f) {
+  const bool avx2 = f.avx2 && f.fma;
+  const bool avx512vnni = avx2 && f.avx512f && f.avx512bw && f.avx512dq && f.avx512vl && f.avx512vnni;
   switch (isa) {
     case Isa::kPortable:
       return true;
+    case Isa::kAvx2:
+      return avx2;
+    case Isa::kAvxVnni:
+      return avx2 && f.avxvnni;
     case Isa::kAvx512Vnni:
-      return f.avx2 && f.fma && f.avx512f && f.avx512bw && f.avx512dq && f.avx512vl && f.avx512vnni;
+      return avx512vnni;
+    case Isa::kAvx512Amx:
+      return avx512vnni && f.amx_tile && f.amx_int8;
+    case Isa::kNeon:
+      return f.neon;
+    case Isa::kDotprod:
+      return f.neon && f.dotprod;
+    case Isa::kI8mm:
+      return f.neon && f.dotprod && f.i8mm;
   }
   return false;
 }

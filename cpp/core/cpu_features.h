@@ -14,6 +14,12 @@ struct CpuFeatures {
   bool avx512dq = false;
   bool avx512vl = false;
   bool avx512vnni = false;
+  bool avxvnni = false;
+  bool amx_tile = false;
+  bool amx_int8 = false;
+  bool neon = false;
+  bool dotprod = false;
+  bool i8mm = false;
 };
 
 // Of this CPU: cpu_features_<arch>.cc.
@@ -24,7 +30,8 @@ CpuFeatures detect_cpu_features();
 bool isa_runs_on(Isa isa, const CpuFeatures& features);
 
 // The first row that `isa` includes; rows stand best first, and the last is portable. A row's file is only part of the
-// build on its own architecture, so the order of Isa decides.
+// build on its own architecture, so the order of Isa decides. A CPU with AVX512-VNNI need not have AVX-VNNI: a table
+// with a row for the latter has one for the former too.
 template <class Rows>
 constexpr const auto& select_row(const Rows& rows, Isa isa) {
   for (const auto& row : rows) {

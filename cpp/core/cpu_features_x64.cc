@@ -8,6 +8,10 @@
 #else
 #include <cpuid.h>
 #endif
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace int8 {
 namespace {
@@ -40,6 +44,18 @@ uint64_t xcr0() {
 }
 #endif
 
+// Tile registers are 8 KB of state: Linux saves them only for processes that have asked (since 5.16; older ones clear
+// XCR0's bits). Asking costs nothing until a thread uses tiles. False where the kernel refuses.
+bool may_use_tiles() {
+#ifdef __linux__
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 constexpr bool bit(uint32_t value, int index) {
   return ((value >> index) & 1) != 0;
 }
@@ -65,6 +81,13 @@ CpuFeatures detect_cpu_features() {
   f.avx512bw = zmm && bit(leaf7.ebx, 30);    // leaf 7, ebx bit 30
   f.avx512vl = zmm && bit(leaf7.ebx, 31);    // leaf 7, ebx bit 31
   f.avx512vnni = zmm && bit(leaf7.ecx, 11);  // leaf 7, ecx bit 11
+  // Leaf 7 has further subleaves where eax of the first says so.
+  if (leaf7.eax >= 1) f.avxvnni = ymm && bit(cpuid(7, 1).eax, 4);  // leaf 7.1, eax bit 4
+  // XCR0 bits 17, 18: tile configuration and data.
+  if ((state & 0x60000) == 0x60000 && bit(leaf7.edx, 24) && bit(leaf7.edx, 25) && may_use_tiles()) {
+    f.amx_tile = true;  // leaf 7, edx bit 24
+    f.amx_int8 = true;  // leaf 7, edx bit 25
+  }
   return f;
 }
 

@@ -3,39 +3,72 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "conv/depthwise.h"
 #include "core/cpu_features.h"
+#include "elementwise/kernels.h"
+#include "float/kernels.h"
 #include "gemm/gemm.h"
+#include "pool/kernels.h"
+#include "reduce/kernels.h"
 
 namespace int8 {
 namespace {
 
-constexpr CpuFeatures kAll{.avx2 = true,
-                           .fma = true,
-                           .avx512f = true,
-                           .avx512bw = true,
-                           .avx512dq = true,
-                           .avx512vl = true,
-                           .avx512vnni = true};
+constexpr Isa kIsas[] = {Isa::kPortable,  Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni,
+                         Isa::kAvx512Amx, Isa::kNeon, Isa::kDotprod, Isa::kI8mm};
 
-TEST(Cpu, PortableRunsOnACpuWithoutAnyFeature) {
-  EXPECT_TRUE(isa_runs_on(Isa::kPortable, {}));
-  EXPECT_FALSE(isa_runs_on(Isa::kAvx512Vnni, {}));
+using Feature = bool CpuFeatures::*;
+// What each instruction set needs, all of it and nothing else.
+std::vector<Feature> needs(Isa isa) {
+  const std::vector<Feature> avx2{&CpuFeatures::avx2, &CpuFeatures::fma};
+  const auto with = [](std::vector<Feature> list, std::initializer_list<Feature> more) {
+    list.insert(list.end(), more);
+    return list;
+  };
+  const std::vector<Feature> avx512 = with(avx2, {&CpuFeatures::avx512f, &CpuFeatures::avx512bw, &CpuFeatures::avx512dq,
+                                                  &CpuFeatures::avx512vl, &CpuFeatures::avx512vnni});
+  switch (isa) {
+    case Isa::kPortable:
+      return {};
+    case Isa::kAvx2:
+      return avx2;
+    case Isa::kAvxVnni:
+      return with(avx2, {&CpuFeatures::avxvnni});
+    case Isa::kAvx512Vnni:
+      return avx512;
+    case Isa::kAvx512Amx:
+      return with(avx512, {&CpuFeatures::amx_tile, &CpuFeatures::amx_int8});
+    case Isa::kNeon:
+      return {&CpuFeatures::neon};
+    case Isa::kDotprod:
+      return {&CpuFeatures::neon, &CpuFeatures::dotprod};
+    case Isa::kI8mm:
+      return {&CpuFeatures::neon, &CpuFeatures::dotprod, &CpuFeatures::i8mm};
+  }
+  return {};
 }
 
-TEST(Cpu, Avx512VnniNeedsEachOfItsFeatures) {
-  EXPECT_TRUE(isa_runs_on(Isa::kAvx512Vnni, kAll));
-  for (bool CpuFeatures::*feature :
-       {&CpuFeatures::avx2, &CpuFeatures::fma, &CpuFeatures::avx512f, &CpuFeatures::avx512bw, &CpuFeatures::avx512dq,
-        &CpuFeatures::avx512vl, &CpuFeatures::avx512vnni}) {
-    CpuFeatures lacking = kAll;
-    lacking.*feature = false;
-    EXPECT_FALSE(isa_runs_on(Isa::kAvx512Vnni, lacking));
+TEST(Cpu, PortableAloneRunsOnACpuWithoutAnyFeature) {
+  for (Isa isa : kIsas) EXPECT_EQ(isa_runs_on(isa, {}), isa == Isa::kPortable) << isa_name(isa);
+}
+
+TEST(Cpu, AnInstructionSetNeedsEachOfItsFeaturesAndNoOther) {
+  for (Isa isa : kIsas) {
+    CpuFeatures exact;
+    for (const Feature feature : needs(isa)) exact.*feature = true;
+    EXPECT_TRUE(isa_runs_on(isa, exact)) << isa_name(isa);
+    for (const Feature feature : needs(isa)) {
+      CpuFeatures lacking = exact;
+      lacking.*feature = false;
+      EXPECT_FALSE(isa_runs_on(isa, lacking)) << isa_name(isa);
+    }
   }
 }
 
 TEST(Cpu, NamesGoBothWaysAndUnknownOnesAreRefused) {
-  for (Isa isa : {Isa::kPortable, Isa::kAvx512Vnni}) EXPECT_EQ(isa_from_name(isa_name(isa)), isa);
+  for (Isa isa : kIsas) EXPECT_EQ(isa_from_name(isa_name(isa)), isa);
   EXPECT_EQ(isa_from_name("avx512"), std::nullopt);
   EXPECT_EQ(isa_from_name(""), std::nullopt);
   EXPECT_EQ(isa_from_name("Portable"), std::nullopt);
@@ -54,8 +87,10 @@ TEST(Cpu, TheActiveInstructionSetCanBeNamed) {
     EXPECT_TRUE(set_active_isa(isa));
     EXPECT_EQ(active_isa(), isa);
   }
-  if (!isa_supported(Isa::kAvx512Vnni)) {
-    EXPECT_FALSE(set_active_isa(Isa::kAvx512Vnni));
+  EXPECT_TRUE(set_active_isa(Isa::kPortable));
+  for (Isa isa : kIsas) {
+    if (isa_supported(isa)) continue;
+    EXPECT_FALSE(set_active_isa(isa)) << isa_name(isa);
     EXPECT_EQ(active_isa(), Isa::kPortable);
   }
   EXPECT_TRUE(set_active_isa(before));
@@ -81,6 +116,10 @@ TEST(Cpu, TablesStandBestFirstAndEndWithPortable) {
     return rows.back().isa == Isa::kPortable;
   };
   EXPECT_TRUE(ordered(gemm_rows()));
+  EXPECT_TRUE(ordered(elementwise_rows()));
+  EXPECT_TRUE(ordered(pool_rows()));
+  EXPECT_TRUE(ordered(reduce_rows()));
+  EXPECT_TRUE(ordered(float_rows()));
   EXPECT_TRUE(ordered(depthwise_rows()));
 }
 

@@ -8,14 +8,23 @@
 
 namespace int8 {
 
-// Best last. A name means exactly the features that core/cpu.cc lists for it, and is one string everywhere: file
-// suffix, CMake list, INT8_ISA, backend.isa, test titles.
-enum class Isa : uint8_t { kPortable, kAvx512Vnni };
+// Of one architecture, best last: each includes those before it. A name means exactly the features that core/cpu.cc
+// lists for it, and is one string everywhere: file suffix, CMake list, INT8_ISA, backend.isa, test titles.
+enum class Isa : uint8_t {
+  kPortable,
+  kAvx2,  // x86-64
+  kAvxVnni,
+  kAvx512Vnni,
+  kAvx512Amx,
+  kNeon,  // arm64
+  kDotprod,
+  kI8mm,
+};
 
 std::string_view isa_name(Isa isa);
 std::optional<Isa> isa_from_name(std::string_view name);
 
-// Whether this CPU and operating system can run it (CPUID with XCR0; never /proc or /sys).
+// Whether this CPU and operating system can run it (CPUID with XCR0, getauxval; never /proc or /sys).
 bool isa_supported(Isa isa);
 
 // Instruction sets that can run here, best first; portable is always last.
