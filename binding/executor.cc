@@ -1,8 +1,6 @@
 #include "executor.h"
 
 #include <algorithm>
-#include <system_error>
-#include <thread>
 
 #include "int8/thread_pool.h"
 
@@ -21,14 +19,11 @@ bool Executor::submit(Work* work, const void* owner) {
   const std::lock_guard lock(mutex_);
   queue_.push_back({work, owner});
   if (static_cast<int>(queue_.size()) > idle_ && threads_ < int8::num_threads()) {
-    try {
-      std::thread(&Executor::serve, this).detach();
+    if (int8::start_detached_thread([] { instance().serve(); })) {
       threads_++;
-    } catch (const std::system_error&) {
-      if (threads_ == 0) {
-        queue_.pop_back();
-        return false;
-      }
+    } else if (threads_ == 0) {
+      queue_.pop_back();
+      return false;
     }
   }
   changed_.notify_one();

@@ -1,4 +1,4 @@
-// What the thread pool asks of the operating system: process_<os>.cc.
+// What the thread pool asks of the operating system: process_<os>.cc, with start_detached_thread of thread_pool.h.
 #pragma once
 
 #include <optional>
@@ -12,9 +12,6 @@ std::optional<int> affinity_cpus();
 // The cgroup CPU quota of this process in CPUs, rounded up; nothing if there is no quota or it cannot be read.
 // `root` stands before /proc and /sys (tests).
 std::optional<int> cgroup_quota_cpus(const std::string& root = "");
-
-// Starts a thread that nobody joins and that receives no signals. False if the system refuses.
-bool start_detached_thread(void (*body)());
 
 // Has `handler` called in the child after each fork of this process. False if the system refuses.
 bool call_after_fork(void (*handler)());

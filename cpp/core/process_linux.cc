@@ -7,9 +7,9 @@
 #include <cstddef>
 
 #include "core/process.h"
+#include "int8/thread_pool.h"
 
 namespace int8 {
-
 std::optional<int> affinity_cpus() {
   // The kernel refuses a mask that is shorter than its own: grow until it fits.
   for (int cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
@@ -31,6 +31,9 @@ bool start_detached_thread(void (*body)()) {
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return false;
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+#ifndef __GLIBC__
+  pthread_attr_setstacksize(&attributes, size_t{1} << 20);  // musl's default is 128 KiB
+#endif
   // The new thread inherits the mask: signals stay with the program's own threads.
   sigset_t all;
   sigset_t old;

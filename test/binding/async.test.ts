@@ -127,6 +127,16 @@ test("calls do not wait for libuv's threads", () => {
   expect(stdout).toBe('addon then libuv')
 })
 
+;(process.platform === 'linux' ? describe : describe.skip)("the addon's threads", () => {
+  test('block every signal, so that handlers run on threads of Node', () => {
+    const masks = JSON.parse(child('signals.js', []).stdout) as string[]
+    expect(masks.length).toBeGreaterThan(1)
+    // Signals 1 to 31 but SIGKILL and SIGSTOP, which cannot be blocked.
+    const free = masks.map((mask) => ~BigInt(`0x${mask}`) & 0x7fff_ffffn & ~(1n << 8n) & ~(1n << 18n))
+    expect(free).toEqual(masks.map(() => 0n))
+  })
+})
+
 describe('a process that ends', () => {
   const fine = (stdout: string): unknown => expect.objectContaining({ status: 0, signal: null, stderr: '', stdout })
 

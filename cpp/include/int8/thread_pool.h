@@ -30,4 +30,8 @@ class RangeFn {
 // once; called from inside a task, it runs on the calling thread alone. Results must not depend on the split.
 void parallel_for(int64_t count, int64_t grain, RangeFn fn);
 
+// Starts a thread that nobody joins and that receives no signals: handlers run on the program's own threads. False if
+// the system refuses.
+bool start_detached_thread(void (*body)());
+
 }  // namespace int8
