@@ -1,8 +1,9 @@
-// npm run bench -- layers [--json FILE] [--filter TEXT] [--budget SECONDS]
+// npm run bench -- layers [--isa NAME,NAME] [--json FILE] [--filter TEXT] [--budget SECONDS]
 //
-// Each layer of layers.json (u8 x s8, per channel, channels-last, one thread): int8's kernel, its share of this CPU's
-// multiply-add roof, and onnxruntime-node on the same numbers, whose time is its kernel's too (by its own profiler).
-// Beside them a whole call of int8 from JavaScript, checks and a new result included. Medians; all take turns.
+// Each layer of layers.json (u8 x s8, per channel, channels-last, one thread): int8's kernels on one or more instruction
+// sets and their share of this CPU's multiply-add roof; onnxruntime-node on the same numbers, whose time is its kernel's
+// too (by its own profiler); PyTorch's onednn engine, where a Python has it. Beside them a whole call of int8 from
+// JavaScript, checks and a new result included. Medians; all take turns.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +12,9 @@ import { backend } from '../dist/index.js'
 import { buildKernelBench, measureKernel, measureRoof } from './lib/kernels.mjs'
 import { prepareLayer } from './lib/ours.mjs'
 import { createPeer } from './lib/ort.mjs'
+import { createTable, geometricMean, percent, times } from './lib/table.mjs'
 import { median, runsFor, sample } from './lib/timing.mjs'
+import { startTorch } from './lib/torch.mjs'
 
 const rounds = 3
 
@@ -19,61 +22,82 @@ function sameBytes(a, b) {
   return Buffer.from(a.buffer, a.byteOffset, a.length).equals(Buffer.from(b.buffer, b.byteOffset, b.length))
 }
 
-async function measure(layer, budget) {
+async function measure(layer, isas, budget, torch) {
   const { run, model, feed } = prepareLayer(layer)
-  const peer = await createPeer(model, feed.data, feed.dims)
-  const same = sameBytes(run().storage, await peer.run())
+  const ort = await createPeer(model, feed)
+  const same = sameBytes(run().storage, await ort.run())
   const count = runsFor(run, (1000 * budget) / rounds, [3, 400])
-  const kernel = []
+  const seconds = budget / rounds
+  const kernels = isas.map(() => [])
   const calls = []
+  const torchTimes = []
   for (let round = 0; round < rounds; round++) {
-    kernel.push(measureKernel(layer, budget / rounds))
-    for (let i = 0; i < count; i++) await peer.run()
+    isas.forEach((isa, i) => kernels[i].push(measureKernel(layer, { seconds, isa })))
+    for (let i = 0; i < count; i++) await ort.run()
+    if (torch !== undefined) torchTimes.push(await torch.measure(layer, seconds))
     calls.push(...sample(run, count))
   }
-  const ms = median(kernel.map((k) => k.ms))
-  const gops = (2 * layer.macs) / ms / 1e6
-  const roof = Math.max(...kernel.map((k) => k.roof))
-  const ortMs = median((await peer.times()).slice(1))
-  return { name: layer.name, ms, gops, roofShare: gops / roof, ortMs, callMs: median(calls), same }
+  const results = isas.map((isa, i) => {
+    const ms = median(kernels[i].map((kernel) => kernel.ms))
+    const gops = (2 * layer.macs) / ms / 1e6
+    return { isa, ms, gops, roofShare: gops / Math.max(...kernels[i].map(({ roof }) => roof)) }
+  })
+  return {
+    name: layer.name,
+    macs: layer.macs,
+    results,
+    ortMs: median((await ort.times()).slice(1)),
+    torchMs: torch && median(torchTimes),
+    callMs: median(calls),
+    same,
+  }
 }
 
-const columns = [
-  ['ms', 9, ({ ms }) => ms.toFixed(4)],
-  ['GOPS', 7, ({ gops }) => gops.toFixed(0)],
-  ['of roof', 9, ({ roofShare }) => `${(100 * roofShare).toFixed(0)} %`],
+const columnsOf = (isas) => [
+  ['layer', 32, ({ name }) => name],
+  ...isas.flatMap((isa, i) => [
+    [`${isa} ms`, 15, ({ results }) => results[i].ms.toFixed(4)],
+    ['of roof', 9, ({ results }) => percent(results[i].roofShare)],
+  ]),
   ['ort ms', 9, ({ ortMs }) => ortMs.toFixed(3)],
-  ['ort/int8', 9, ({ ortMs, ms }) => `${(ortMs / ms).toFixed(2)}x`],
+  ['ort/int8', 9, ({ ortMs, results }) => times(ortMs / results[0].ms)],
+  ['torch ms', 9, ({ torchMs }) => torchMs?.toFixed(3) ?? '-'],
+  ['torch/int8', 11, ({ torchMs, results }) => times(torchMs && torchMs / results[0].ms)],
   ['call ms', 9, ({ callMs }) => callMs.toFixed(4)],
   ['same bytes', 11, ({ same }) => (same ? 'yes' : 'NO')],
 ]
-
-const line = (name, cell) => name.padEnd(34) + columns.map((column) => cell(column).padStart(column[1])).join('')
 
 /** The `layers` benchmark. */
 export async function layers(args) {
   const { values: options } = parseArgs({
     args,
     options: {
+      isa: { type: 'string', default: backend.isa },
       json: { type: 'string' },
       filter: { type: 'string', default: '' },
       budget: { type: 'string', default: '0.4' },
     },
   })
+  const isas = options.isa.split(',')
   backend.setNumThreads(1)
   buildKernelBench()
   const all = JSON.parse(readFileSync(fileURLToPath(new URL('layers.json', import.meta.url)), 'utf8'))
-  console.log(`${cpus()[0].model}; ${backend.isa}, one thread; roof ${measureRoof().toFixed(0)} GOPS\n`)
-  console.log(line('layer', ([title]) => title))
+  const torch = await startTorch()
+  const roofs = isas.map((isa) => `${isa} ${measureRoof(isa).toFixed(0)}`)
+  console.log(`${cpus()[0].model}, one thread; calls on ${backend.isa}; roofs in GOPS: ${roofs.join(', ')}`)
+  console.log(torch ? `PyTorch ${torch.version}\n` : 'no Python with PyTorch here: its columns stay empty\n')
+  const table = createTable(columnsOf(isas))
+  table.head()
   const rows = []
   for (const layer of all.filter(({ name }) => name.includes(options.filter))) {
-    const row = await measure(layer, Number(options.budget))
-    rows.push(row)
-    console.log(line(row.name, ([, , text]) => text(row)))
+    rows.push(await measure(layer, isas, Number(options.budget), torch))
+    table.row(rows.at(-1))
   }
-  const mean = Math.exp(rows.reduce((sum, { ms, ortMs }) => sum + Math.log(ortMs / ms), 0) / rows.length)
-  console.log(
-    `\nonnxruntime-node takes ${mean.toFixed(2)} times as long, geometric mean of ${String(rows.length)} layers`,
-  )
+  torch?.stop()
+  console.log('\ngeometric means, times as long as int8:')
+  isas.forEach((isa, i) => {
+    const peer = (name) => times(geometricMean(rows.map((row) => row[name] / row.results[i].ms)))
+    console.log(`${isa}: onnxruntime-node ${peer('ortMs')}${torch ? `, PyTorch ${peer('torchMs')}` : ''}`)
+  })
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`)
 }

@@ -1,12 +1,16 @@
-// npm run bench -- NAME [options]
-import { chart } from './chart.mjs'
-import { demoChart } from './demo-chart.mjs'
-import { layers } from './layers.mjs'
-
-const benchmarks = { layers, chart, 'demo-chart': demoChart }
+// npm run bench -- NAME [options]; each benchmark's file says what it measures and takes. INT8_ISA chooses the
+// instruction set of calls from JavaScript.
+const benchmarks = {
+  layers: async () => (await import('./layers.mjs')).layers,
+  calls: async () => (await import('./calls.mjs')).calls,
+  chart: async () => (await import('./chart.mjs')).chart,
+  'demo-chart': async () => (await import('./demo-chart.mjs')).demoChart,
+}
 const [name, ...args] = process.argv.slice(2)
 if (!Object.hasOwn(benchmarks, name ?? '')) {
   console.error(`Usage: npm run bench -- NAME [options]\nNAME is one of: ${Object.keys(benchmarks).join(', ')}`)
   process.exit(2)
 }
-await benchmarks[name](args)
+await (
+  await benchmarks[name]()
+)(args)

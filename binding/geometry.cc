@@ -136,12 +136,18 @@ int8::PoolWindows read_windows(Args& args, size_t i) {
   windows.input = n.dims("input", 1);
   windows.output = n.dims("output", 1);
   const Dims3 steps = n.dims("steps", 1);
-  windows.d = {args.in<int32_t>(i + 1, "starts[0]", windows.output.d),
-               args.in<int32_t>(i + 4, "counts[0]", windows.output.d), steps.d};
-  windows.h = {args.in<int32_t>(i + 2, "starts[1]", windows.output.h),
-               args.in<int32_t>(i + 5, "counts[1]", windows.output.h), steps.h};
-  windows.w = {args.in<int32_t>(i + 3, "starts[2]", windows.output.w),
-               args.in<int32_t>(i + 6, "counts[2]", windows.output.w), steps.w};
+  const Dims3& o = windows.output;
+  const int64_t axes = o.d + o.h + o.w;
+  const auto tables = args.in<int32_t>(i + 1, "windows.tables", 2 * axes);
+  const auto axis = [&](int64_t first, int64_t length, int64_t step) {
+    const auto at = [&](int64_t from) {
+      return tables.subspan(static_cast<size_t>(from), static_cast<size_t>(length));
+    };
+    return int8::PoolAxis{at(first), at(axes + first), step};
+  };
+  windows.d = axis(0, o.d, steps.d);
+  windows.h = axis(o.d, o.h, steps.h);
+  windows.w = axis(o.d + o.h, o.w, steps.w);
   check_axis(args, "depth", windows.d, windows.input.d);
   check_axis(args, "row", windows.h, windows.input.h);
   check_axis(args, "column", windows.w, windows.input.w);

@@ -43,7 +43,7 @@ struct BroadcastAxes {
 };
 BroadcastAxes read_broadcast(Args& args, size_t i);
 
-// Numbers [batch, channels, input, output, steps] at `i`; starts of the three axes at i+1 to i+3, counts at i+4 to i+6.
+// Numbers [batch, channels, input, output, steps] at `i`; at i+1 the tables: starts of the three axes, then counts.
 int8::PoolWindows read_windows(Args& args, size_t i);
 
 }  // namespace binding

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import ort from 'onnxruntime-node'
 
 /** A session that records the microseconds of each run of its node. */
-export async function createPeer(model, data, dims) {
+export async function createPeer(model, { data, dims, type = 'uint8' }) {
   const dir = mkdtempSync(join(tmpdir(), 'int8-bench-'))
   const session = await ort.InferenceSession.create(model, {
     intraOpNumThreads: 1,
@@ -15,7 +15,7 @@ export async function createPeer(model, data, dims) {
     enableProfiling: true,
     profileFilePrefix: join(dir, 'profile'),
   })
-  const feeds = { x: new ort.Tensor('uint8', data, dims) }
+  const feeds = { x: new ort.Tensor(type, data, dims) }
   return {
     /** One run; its output's codes. */
     async run() {

@@ -47,19 +47,31 @@ function conv(g: ConvGeometry): Float64Array {
   return numbers
 }
 
-function windows(w: PoolWindows): Float64Array {
-  const numbers = scratchOf(11)
+/** Windows as the addon reads them: sizes, and the starts of the three axes with the counts behind them. */
+type EncodedWindows = readonly [numbers: Float64Array, tables: Int32Array]
+
+/** Encoded windows: ops keep theirs from call to call, as they do geometries. */
+const encodedWindows = new WeakMap<PoolWindows, EncodedWindows>()
+
+function windows(w: PoolWindows): EncodedWindows {
+  const known = encodedWindows.get(w)
+  if (known !== undefined) return known
+  const numbers = new Float64Array(11)
   numbers[0] = w.batch
   numbers[1] = w.channels
   put3(numbers, 2, w.input)
   put3(numbers, 5, w.output)
   put3(numbers, 8, w.steps)
-  return numbers
-}
-
-/** The windows' tables: starts of the three axes, then counts. */
-function tables({ starts, counts }: PoolWindows): readonly Int32Array[] {
-  return [starts[0], starts[1], starts[2], counts[0], counts[1], counts[2]]
+  const lists = [...w.starts, ...w.counts]
+  const tables = new Int32Array(lists.reduce((length, list) => length + list.length, 0))
+  let at = 0
+  for (const list of lists) {
+    tables.set(list, at)
+    at += list.length
+  }
+  const result: EncodedWindows = [numbers, tables]
+  encodedWindows.set(w, result)
+  return result
 }
 
 /** Three lists of one rank, one after the other. */
@@ -127,9 +139,9 @@ export const encoders: Encoders = {
     ),
   qconv: (call, { op, x, y, geometry }) => call(op, x, y, conv(geometry)),
   qlinear: (call, { op, x, y, rows }) => call(op, x, y, rows),
-  qmaxPool: (call, { x, y, windows: w }) => call(x, y, windows(w), ...tables(w)),
+  qmaxPool: (call, { x, y, windows: w }) => call(x, y, ...windows(w)),
   qavgPool: (call, { x, y, windows: w, xZeroPoint, yZeroPoint, multipliers, lo, hi }) =>
-    call(x, y, windows(w), ...tables(w), multipliers, xZeroPoint, yZeroPoint, lo, hi),
+    call(x, y, ...windows(w), multipliers, xZeroPoint, yZeroPoint, lo, hi),
   fconv: (call, { op, x, y, geometry, lo, hi }) => call(op, x, y, conv(geometry), lo, hi),
   flinear: (call, { op, x, y, rows, lo, hi }) => call(op, x, y, rows, lo, hi),
   fadd: (call, { a, b, y, broadcast: { shape, aStrides, bStrides } }) => call(a, b, y, axes(shape, aStrides, bStrides)),
@@ -138,8 +150,8 @@ export const encoders: Encoders = {
   funary: (call, { x, y, op, alpha }) => call(x, y, unaryOps.indexOf(op), alpha),
   faffine: (call, { x, y, split, scales, shifts }) =>
     call(x, y, split.outer, split.channels, split.inner, scales, shifts),
-  fmaxPool: (call, { x, y, windows: w }) => call(x, y, windows(w), ...tables(w)),
-  favgPool: (call, { x, y, windows: w, divisors }) => call(x, y, windows(w), ...tables(w), divisors),
+  fmaxPool: (call, { x, y, windows: w }) => call(x, y, ...windows(w)),
+  favgPool: (call, { x, y, windows: w, divisors }) => call(x, y, ...windows(w), divisors),
   softmax: (call, { x, y, rows, length }) => call(x, y, rows, length),
   fmean: (call, { x, y, rows, length }) => call(x, y, rows, length),
   minMax: (call, { x, y }) => call(x, y),

@@ -25,8 +25,9 @@ function* poolSteps<D extends QDType8>(
   kind: 'max' | 'avg',
   x: QTensor<D>,
   qparams: PerTensorQParams,
-  { image, windows, shape, divisors, largest }: PoolPlan,
+  plan: PoolPlan,
 ): Steps<QTensor<D>> {
+  const { image, windows, shape, largest } = plan
   const make = codesOf(x.dtype)
   const y = make(sizeOf(shape))
   if (y.length === 0) return new QTensor(x.dtype, shape, y, qparams)
@@ -41,7 +42,7 @@ function* poolSteps<D extends QDType8>(
       windows,
       xZeroPoint: zeroPoint,
       yZeroPoint: zeroPoint,
-      multipliers: averageMultipliers(op, scale, divisors()),
+      multipliers: averageMultipliers(op, scale, plan),
       lo,
       hi,
     })
@@ -50,10 +51,17 @@ function* poolSteps<D extends QDType8>(
   return new QTensor(x.dtype, shape, storage, qparams, memoryFormat)
 }
 
-function averageMultipliers(op: string, scale: number, divisors: Float64Array): Float32Array {
+/** The last multipliers of each plan: a network runs a pool with one scale. */
+const lastMultipliers = new WeakMap<PoolPlan, { readonly scale: number; readonly multipliers: Float32Array }>()
+
+function averageMultipliers(op: string, scale: number, plan: PoolPlan): Float32Array {
+  const last = lastMultipliers.get(plan)
+  if (last?.scale === scale) return last.multipliers
+  const divisors = plan.divisors()
   const multipliers = new Float32Array(divisors.length)
   for (let position = 0; position < divisors.length; position++)
     multipliers[position] = averageRatio(op, scale, scale, divisors[position] ?? 1)
+  lastMultipliers.set(plan, { scale, multipliers })
   return multipliers
 }
 

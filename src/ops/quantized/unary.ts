@@ -4,7 +4,9 @@
  */
 import { runAsync, runSync, type Steps } from '../../backend/steps'
 import { codeRange, type QDType8 } from '../../tensor/dtype'
+import type { PerTensorQParams } from '../../tensor/qparams'
 import type { QTensor } from '../../tensor/qtensor'
+import { Recent } from '../../tensor/recent'
 import { toCode } from '../../tensor/rounding'
 import type { LeakyReluOptions } from '../float/activations'
 import { checkFinite, checkOptions } from '../options'
@@ -19,19 +21,48 @@ export interface FixedQParamsOptions {
   readonly zeroPoint?: number
 }
 
+/** What a table is computed from. `parameter` is the function's own, where it has one. */
+interface TableKey {
+  readonly op: string
+  readonly dtype: QDType8
+  readonly from: PerTensorQParams
+  readonly to: PerTensorQParams
+  readonly parameter: number
+}
+
+const sameParams = (a: PerTensorQParams, b: PerTensorQParams): boolean =>
+  a.scale === b.scale && a.zeroPoint === b.zeroPoint
+
+/** A network has a table for each of its activations: 256 bytes, which cost some microseconds to compute. */
+const tables = new Recent<TableKey, Uint8Array>(
+  64,
+  (a, b) =>
+    a.op === b.op &&
+    a.dtype === b.dtype &&
+    sameParams(a.from, b.from) &&
+    sameParams(a.to, b.to) &&
+    Object.is(a.parameter, b.parameter),
+)
+
 function* tableSteps<D extends QDType8>(
   op: string,
   x: QTensor<D>,
   scale: number,
   zeroPoint: number,
   definition: (x: number) => number,
+  parameter = 0,
 ): Steps<QTensor<D>> {
   const from = readQTensor(op, x, 'x')
   const to = readTarget(op, scale, zeroPoint, x.dtype)
-  const [min, max] = codeRange[x.dtype]
-  const table = buildTable(x.dtype, (code) =>
-    toCode(definition((code - from.zeroPoint) * from.scale) / to.scale, to.zeroPoint, min, max),
-  )
+  const key: TableKey = { op, dtype: x.dtype, from, to, parameter }
+  let table = tables.find(key)
+  if (table === undefined) {
+    const [min, max] = codeRange[x.dtype]
+    table = buildTable(x.dtype, (code) =>
+      toCode(definition((code - from.zeroPoint) * from.scale) / to.scale, to.zeroPoint, min, max),
+    )
+    tables.keep(key, table)
+  }
   return yield* lookupSteps(x, table, to)
 }
 
@@ -58,7 +89,7 @@ function* leakySteps<D extends QDType8>(
   checkOptions(op, options, ['negativeSlope'])
   const { negativeSlope = 0.01 } = options
   checkFinite(op, 'options.negativeSlope', negativeSlope)
-  return yield* tableSteps(op, x, scale, zeroPoint, (v) => (v > 0 ? v : v * negativeSlope))
+  return yield* tableSteps(op, x, scale, zeroPoint, (v) => (v > 0 ? v : v * negativeSlope), negativeSlope)
 }
 
 const sigmoidRange = { scale: 1 / 256, quint8: 0, qint8: -128 } as const
