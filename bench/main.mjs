@@ -2,6 +2,8 @@
 // instruction set of calls from JavaScript.
 const benchmarks = {
   layers: async () => (await import('./layers.mjs')).layers,
+  floats: async () => (await import('./floats.mjs')).floats,
+  threads: async () => (await import('./threads.mjs')).threads,
   calls: async () => (await import('./calls.mjs')).calls,
   chart: async () => (await import('./chart.mjs')).chart,
   'demo-chart': async () => (await import('./demo-chart.mjs')).demoChart,

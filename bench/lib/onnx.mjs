@@ -142,3 +142,39 @@ export function qlinearMatMul({ layer, codes, scales, params }) {
     value('y', 'uint8', [M, N]),
   )
 }
+
+/** A float32 convolution. */
+export function conv({ layer, out, weights, bias }) {
+  const { ci, co, k, s, hw, g } = layer
+  const pad = (k - 1) >> 1
+  return encode(
+    {
+      name: 'layer',
+      opType: 'Conv',
+      domain: '',
+      input: ['x', 'w', 'b'],
+      output: ['y'],
+      attribute: [
+        int('group', g),
+        ints('kernel_shape', [k, k]),
+        ints('strides', [s, s]),
+        ints('pads', [pad, pad, pad, pad]),
+        ints('dilations', [1, 1]),
+      ],
+    },
+    [initializer('w', 'float32', [co, ci / g, k, k], weights), initializer('b', 'float32', [co], bias)],
+    value('x', 'float32', [1, ci, hw, hw]),
+    value('y', 'float32', [1, co, out, out]),
+  )
+}
+
+/** A float32 matrix product with constant weights [K, N]. */
+export function matMul({ layer, weights }) {
+  const { M, K, N } = layer
+  return encode(
+    { name: 'layer', opType: 'MatMul', domain: '', input: ['x', 'w'], output: ['y'], attribute: [] },
+    [initializer('w', 'float32', [K, N], weights)],
+    value('x', 'float32', [M, K]),
+    value('y', 'float32', [M, N]),
+  )
+}

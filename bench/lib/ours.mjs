@@ -1,5 +1,5 @@
 // The layers of layers.json as int8 runs them, and the same numbers as onnxruntime gets them.
-import { fromIntRepr, ops, tensor } from '../../dist/index.js'
+import { fromIntRepr, nn, ops, tensor } from '../../dist/index.js'
 import * as onnx from './onnx.mjs'
 
 /** Reproducible bytes (xorshift32). */
@@ -78,3 +78,42 @@ function gemmLayer(layer) {
 
 /** A layer ready to run: `run()` gives int8's output, `model` and `feed` are the peer's. */
 export const prepareLayer = (layer) => (layer.op === 'conv' ? convLayer(layer) : gemmLayer(layer))
+
+const randomFloats = (length, seed) => Float32Array.from(randomBytes(length, seed), (byte) => (byte - 128) / 100)
+
+function floatConv(layer) {
+  const { ci, co, k, s, hw, g } = layer
+  const pad = (k - 1) >> 1
+  const out = Math.floor((hw + 2 * pad - k) / s) + 1
+  const weights = randomFloats(co * (ci / g) * k * k, 1)
+  const bias = randomFloats(co, 3)
+  const module = new nn.Conv2d(ci, co, k, { stride: s, padding: pad, groups: g })
+  module.weight = tensor(weights, [co, ci / g, k, k])
+  module.bias = tensor(bias, [co])
+  const data = randomFloats(ci * hw * hw, 2)
+  const x = tensor(data, [1, ci, hw, hw]).contiguous('channelsLast')
+  return {
+    run: () => module.forward(x),
+    model: onnx.conv({ layer, out, weights, bias }),
+    feed: { data, dims: [1, ci, hw, hw], type: 'float32' },
+  }
+}
+
+function floatGemm(layer) {
+  const { M, K, N } = layer
+  const weights = randomFloats(N * K, 1)
+  const columns = new Float32Array(K * N)
+  for (let n = 0; n < N; n++) for (let k = 0; k < K; k++) columns[k * N + n] = weights[n * K + k]
+  const module = new nn.Linear(K, N, { bias: false })
+  module.weight = tensor(weights, [N, K])
+  const data = randomFloats(M * K, 2)
+  const x = tensor(data, [M, K])
+  return {
+    run: () => module.forward(x),
+    model: onnx.matMul({ layer, weights: columns }),
+    feed: { data, dims: [M, K], type: 'float32' },
+  }
+}
+
+/** The layer in float32, as prepareLayer. */
+export const prepareFloatLayer = (layer) => (layer.op === 'conv' ? floatConv(layer) : floatGemm(layer))
