@@ -15,8 +15,10 @@
 
 #include "core/process.h"
 
-#ifdef INT8_ARCH_X64
+#if defined(INT8_ARCH_X64)
 #include <immintrin.h>
+#elif defined(INT8_ARCH_ARM64) && defined(_MSC_VER)
+#include <intrin.h>
 #endif
 
 namespace int8 {
@@ -71,13 +73,16 @@ Pool* pool() {
   return p;
 }
 
-#ifdef INT8_ARCH_X64
 void pause_cpu() {
+#if defined(INT8_ARCH_X64)
   _mm_pause();
-}
-#else
-void pause_cpu() {}
+#elif defined(INT8_ARCH_ARM64) && defined(_MSC_VER)
+  __isb(_ARM64_BARRIER_SY);
+#elif defined(INT8_ARCH_ARM64)
+  // "yield" does nothing on most cores; a barrier of the pipeline takes about as long as x86's pause.
+  __asm__ volatile("isb");
 #endif
+}
 
 template <class Done>
 void spin_until(Done done) {

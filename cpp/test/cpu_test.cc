@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <vector>
 
 #include "conv/depthwise.h"
@@ -79,6 +80,13 @@ TEST(Cpu, SupportedIsasEndWithPortableAndBeginWithTheActiveOne) {
   EXPECT_EQ(supported_isas().back(), Isa::kPortable);
   EXPECT_EQ(supported_isas().front(), active_isa());
   for (Isa isa : supported_isas()) EXPECT_TRUE(isa_runs_on(isa, detect_cpu_features()));
+}
+
+// The tests on emulated CPUs say in INT8_TEST_ISA what this one has to choose.
+TEST(Cpu, TheBestInstructionSetIsTheOneThatTheCallerExpects) {
+  const char* expected = std::getenv("INT8_TEST_ISA");
+  if (expected == nullptr) GTEST_SKIP() << "no expectation";
+  EXPECT_EQ(isa_name(active_isa()), expected);
 }
 
 TEST(Cpu, TheActiveInstructionSetCanBeNamed) {
