@@ -3,7 +3,7 @@
 //
 //   int8_bench [--isa name] [--threads n] [--seconds s] conv CI CO K STRIDE SIZE GROUPS
 //   int8_bench [--isa name] [--threads n] [--seconds s] gemm M K N
-//   int8_bench roof
+//   int8_bench [--isa name] roof
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

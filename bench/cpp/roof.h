@@ -3,8 +3,9 @@
 
 namespace int8::bench {
 
-// Multiply-adds per second of a loop of independent vpdpbusd on zmm registers, run once, for about 0.1 ms; 0 where the
-// CPU lacks them.
+// Multiply-adds per second of a loop of independent accumulators, run once, for about 0.1 ms, with the instructions
+// that the kernels of the active instruction set multiply with: vpdpbusd on zmm registers (avx512vnni and above) or ymm
+// registers (avxvnni), vpmaddwd and vpaddd (avx2). 0 for the others.
 double roof_macs_per_second();
 
 }  // namespace int8::bench

@@ -81,6 +81,8 @@ namespace gemm {
 extern const GemmRow kPortable;
 #ifdef INT8_ARCH_X64
 extern const GemmRow kAvx512Vnni;
+extern const GemmRow kAvxVnni;
+extern const GemmRow kAvx2;
 #endif
 
 }  // namespace gemm

@@ -7,6 +7,8 @@ std::span<const GemmRow> gemm_rows() {
   static const GemmRow rows[] = {
 #ifdef INT8_ARCH_X64
       gemm::kAvx512Vnni,
+      gemm::kAvxVnni,
+      gemm::kAvx2,
 #endif
       gemm::kPortable,
   };

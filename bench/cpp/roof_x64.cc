@@ -1,0 +1,66 @@
+// Independent accumulators, no memory: the instructions' own throughput. In assembly, so that no compiler's choices are
+// measured.
+#include <chrono>
+#include <cstdint>
+
+#include "int8/cpu.h"
+#include "roof.h"
+
+namespace int8::bench {
+namespace {
+
+// Twelve accumulators hide the latency of any of these instructions.
+#define INT8_TIMES12(op) op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11)
+#define INT8_LOOP(op)                                                                                           \
+  asm volatile("1:\n" INT8_TIMES12(op) INT8_TIMES12(op) "dec %0\njnz 1b\nvzeroupper\n"                          \
+               : "+r"(n)                                                                                        \
+               :                                                                                                \
+               : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
+                 "xmm11", "xmm13")
+#define INT8_ZMM(n) "vpdpbusd %%zmm15, %%zmm14, %%zmm" #n "\n"
+#define INT8_YMM(n) "%{vex%} vpdpbusd %%ymm15, %%ymm14, %%ymm" #n "\n"
+#define INT8_WORDS(n) "vpmaddwd %%ymm15, %%ymm14, %%ymm13\nvpaddd %%ymm13, %%ymm" #n ", %%ymm" #n "\n"
+
+void zmm_loop(int64_t n) {
+  INT8_LOOP(INT8_ZMM);
+}
+void ymm_loop(int64_t n) {
+  INT8_LOOP(INT8_YMM);
+}
+void words_loop(int64_t n) {
+  INT8_LOOP(INT8_WORDS);
+}
+
+// 24 instructions a loop.
+struct Roof {
+  void (*loop)(int64_t n);
+  int64_t macs;  // of one instruction
+};
+
+Roof roof_of(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx2:
+      return {words_loop, 16};
+    case Isa::kAvxVnni:
+      return {ymm_loop, 32};
+    case Isa::kAvx512Vnni:
+    case Isa::kAvx512Amx:
+      return {zmm_loop, 64};
+    default:
+      return {nullptr, 0};
+  }
+}
+
+}  // namespace
+
+double roof_macs_per_second() {
+  constexpr int64_t kLoops = 30000;
+  const Roof roof = roof_of(active_isa());
+  if (roof.loop == nullptr) return 0;
+  const auto start = std::chrono::steady_clock::now();
+  roof.loop(kLoops);
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  return static_cast<double>(kLoops * 24 * roof.macs) / time.count();
+}
+
+}  // namespace int8::bench
