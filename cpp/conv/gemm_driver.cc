@@ -14,6 +14,33 @@ constexpr int64_t kBlocksPerThread = 4;
 // About 2 us on one thread at the speed of VNNI; waking another takes longer.
 constexpr int64_t kThreadedMacs = int64_t{1} << 20;
 
+// Whether each row starts `pitch` bytes behind the one before it.
+bool evenly_spaced(const uint8_t* const* rows, int64_t m, int64_t pitch) {
+  for (int64_t r = 1; r < m; r++) {
+    if (rows[r] != rows[0] + r * pitch) return false;
+  }
+  return true;
+}
+
+// Makes the block's rows dense: as they lie, if they are so, or in working memory. False if memory ran out.
+bool arrange_rows(const GemmRow& gemm, int64_t depth, GemmBlock& b) {
+  b.depth = depth;
+  if (b.taps == 1 && b.k == depth) {
+    const int64_t pitch = b.m > 1 ? b.rows[1] - b.rows[0] : depth;
+    if (evenly_spaced(b.rows, b.m, pitch)) {
+      b.x = b.rows[0] + b.x_offset;
+      b.x_pitch = pitch;
+      return true;
+    }
+  }
+  uint8_t* dense = scratch<uint8_t>(Scratch::kDense, b.m * depth + kGatherSlack);
+  if (dense == nullptr) return false;
+  gemm.gather(b, dense);
+  b.x = dense;
+  b.x_pitch = depth;
+  return true;
+}
+
 }  // namespace
 
 bool worth_threads(int64_t macs) {
@@ -23,6 +50,7 @@ bool worth_threads(int64_t macs) {
 BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_bytes, int64_t macs) {
   const int64_t unit = packed.gemm->mr;
   const int64_t panels = packed.panels.groups * packed.panels.panels();
+  if (packed.gemm->gather != nullptr && packed.panels.taps > 1) row_bytes = packed.panels.depth();
   int64_t most = std::clamp(kBlockBytes / std::max<int64_t>(row_bytes, 1), unit, kMaxRows) / unit * unit;
   const bool threads = worth_threads(macs);
   if (!threads) return {.rows = most, .panels = panels, .threads = false};
@@ -54,6 +82,7 @@ bool run_panels(const BoundQuantized& op, const GemmRows& rows, int64_t first, i
     if (sums == nullptr) return false;
   }
   int64_t summed = -1;
+  int64_t arranged = -1;
   for (int64_t i = first; i < last; i++) {
     const int64_t group = i / panels;
     const int64_t panel = i % panels;
@@ -65,6 +94,10 @@ bool run_panels(const BoundQuantized& op, const GemmRows& rows, int64_t first, i
       summed = group;
     }
     b.k = rows.readable;
+    if (p.gemm->gather != nullptr && group != arranged) {
+      if (!arrange_rows(*p.gemm, layout.depth(), b)) return false;
+      arranged = group;
+    }
     b.w = p.w.data() + layout.panel_offset(group, panel);
     b.n = layout.panel_channels(panel);
     b.offsets = op.offsets.data() + slot;

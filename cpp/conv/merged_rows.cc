@@ -47,7 +47,7 @@ void gather(const ConvGeometry& g, const Strip& s, int64_t count, int64_t pitch,
 Status run_merged_rows(const BoundQuantized& op, const uint8_t* x, uint8_t* y, const ConvGeometry& g) {
   const PackedQuantized& p = *op.packed;
   const int64_t taps = p.panels.taps;
-  const int64_t readable = round_up(p.panels.k, p.panels.kr);
+  const int64_t readable = p.panels.joined() ? p.panels.k : round_up(p.panels.k, p.panels.kr);
   const bool gathers = g.dilation.w != 1;
   const int64_t y_pixel = g.out_channels * element_size(op.scalars.kind);
   const bool threads = worth_threads(g.batch * g.output.count() * g.out_channels * taps * p.panels.k);

@@ -137,7 +137,8 @@ std::shared_ptr<const PackedQuantized> pack_quantized_for(const QuantizedWeights
 
 std::shared_ptr<const PackedQuantized> pack_quantized(const QuantizedWeights& weights) noexcept {
   const Isa isa = active_isa();
-  return pack_quantized_for(weights, select_row(gemm_rows(), isa), select_row(depthwise_rows(), isa));
+  return pack_quantized_for(weights, select_gemm_row(isa, weights.kernel.count() * weights.in_per_group),
+                            select_row(depthwise_rows(), isa));
 }
 
 PackedFacts facts(const PackedQuantized& packed) {

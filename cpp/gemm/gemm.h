@@ -25,7 +25,12 @@ struct GemmBlock {
   int64_t m = 0;
   int64_t taps = 0;
   int64_t k = 0;
-  const int8_t* w = nullptr;  // the panel as pack_panels writes it: [taps][ceil(k/kr)][width][kr], zero padded, aligned
+  // The same rows for kernels that have a `gather`: row r at x + r*x_pitch, `depth` bytes, its taps one after the
+  // other. What lies behind taps*k is any initialised memory.
+  const uint8_t* x = nullptr;
+  int64_t x_pitch = 0;
+  int64_t depth = 0;
+  const int8_t* w = nullptr;  // the panel as pack_panels writes it, zero padded, aligned
   int64_t n = 0;              // channels that exist, 1 to nr
 
   // Per channel, padded to the panel's width, 64-byte aligned.
@@ -60,6 +65,9 @@ inline void repeat_last_row(const uint8_t** rows, int64_t row_pitch, int64_t tap
 
 // Writes y[m][n] for all rows of the block.
 using GemmFn = void(const GemmBlock& block, const EpilogueScalars& epilogue);
+// Writes m rows of `depth` bytes to `out`, which has kGatherSlack bytes behind the last.
+using GatherFn = void(const GemmBlock& block, uint8_t* out);
+inline constexpr int64_t kGatherSlack = 64;
 // sums[r] = sum of row r's bytes over taps and k.
 using RowSumsFn = void(const GemmBlock& block, int32_t* sums);
 
@@ -71,16 +79,24 @@ struct GemmRow {
   int kr;       // consecutive k of one channel
   GemmFn* run;
   RowSumsFn* row_sums;
+  // Kernels that want dense rows: how they are made where they are not so already. Packed weights then have the taps of
+  // a channel joined, padded once to a multiple of depth_quantum.
+  GatherFn* gather = nullptr;
+  int depth_quantum = 1;
+  int64_t least_depth = 0;  // weights of fewer taps*k are left to the next row of the table
 };
 
 // Best first; portable is last.
 std::span<const GemmRow> gemm_rows();
+// The row for weights of taps*k = depth.
+const GemmRow& select_gemm_row(Isa isa, int64_t depth);
 
 namespace gemm {
 
 extern const GemmRow kPortable;
 #ifdef INT8_ARCH_X64
 extern const GemmRow kAvx512Vnni;
+extern const GemmRow kAvx512Amx;
 extern const GemmRow kAvxVnni;
 extern const GemmRow kAvx2;
 #endif

@@ -6,13 +6,18 @@ namespace int8 {
 std::span<const GemmRow> gemm_rows() {
   static const GemmRow rows[] = {
 #ifdef INT8_ARCH_X64
-      gemm::kAvx512Vnni,
-      gemm::kAvxVnni,
-      gemm::kAvx2,
+      gemm::kAvx512Amx, gemm::kAvx512Vnni, gemm::kAvxVnni, gemm::kAvx2,
 #endif
       gemm::kPortable,
   };
   return rows;
+}
+
+const GemmRow& select_gemm_row(Isa isa, int64_t depth) {
+  for (const GemmRow& row : gemm_rows()) {
+    if (row.isa <= isa && row.least_depth <= depth) return row;
+  }
+  return gemm_rows().back();
 }
 
 }  // namespace int8

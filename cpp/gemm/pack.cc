@@ -6,22 +6,30 @@
 namespace int8 {
 
 PanelLayout panel_layout(const GemmRow& row, int64_t groups, int64_t channels, int64_t taps, int64_t k) {
-  return {
-      .groups = groups, .channels = channels, .taps = taps, .k = k, .nr = row.nr, .quantum = row.quantum, .kr = row.kr};
+  return {.groups = groups,
+          .channels = channels,
+          .taps = taps,
+          .k = k,
+          .nr = row.nr,
+          .quantum = row.quantum,
+          .kr = row.kr,
+          .depth_quantum = row.gather != nullptr ? row.depth_quantum : 0};
 }
 
 void pack_panels(const PanelLayout& layout, const uint8_t* w, uint8_t flip, int8_t* packed) {
   std::memset(packed, 0, static_cast<size_t>(layout.bytes()));
   const int64_t row = layout.taps * layout.k;
+  const int64_t taps = layout.joined() ? 1 : layout.taps;
+  const int64_t length = layout.joined() ? row : layout.k;
   for (int64_t g = 0; g < layout.groups; g++) {
     for (int64_t p = 0; p < layout.panels(); p++) {
       const int64_t width = layout.panel_width(p);
       for (int64_t n = 0; n < layout.panel_channels(p); n++) {
         const uint8_t* from = w + (g * layout.channels + p * layout.nr + n) * row;
         int8_t* to = packed + layout.panel_offset(g, p) + n * layout.kr;
-        for (int64_t t = 0; t < layout.taps; t++) {
-          for (int64_t k = 0; k < layout.k; k += layout.kr, to += width * layout.kr) {
-            for (int64_t i = 0; i < std::min(layout.kr, layout.k - k); i++) {
+        for (int64_t t = 0; t < taps; t++) {
+          for (int64_t k = 0; k < length; k += layout.kr, to += width * layout.kr) {
+            for (int64_t i = 0; i < std::min(layout.kr, length - k); i++) {
               to[i] = static_cast<int8_t>(*from++ ^ flip);
             }
           }

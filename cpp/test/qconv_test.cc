@@ -373,15 +373,26 @@ TEST(QConvCalls, AnEmptyBatchIsDoneAtOnce) {
 }
 
 TEST(QConvCalls, PackedWeightsKeepTheirInstructionSet) {
-  const std::vector<uint8_t> codes(12, 1);
-  const std::vector<int32_t> zeros(3);
   const Isa before = active_isa();
   for (Isa isa : supported_isas()) {
-    ASSERT_TRUE(set_active_isa(isa));
-    const auto packed = pack_quantized({.codes = codes, .zero_points = zeros, .out_channels = 3, .in_per_group = 4});
-    ASSERT_TRUE(set_active_isa(before));
-    EXPECT_EQ(packed->gemm->isa, select_row(gemm_rows(), isa).isa);
+    for (int64_t depth : {4, 128}) {
+      const std::vector<uint8_t> codes(static_cast<size_t>(3 * depth), 1);
+      const std::vector<int32_t> zeros(3);
+      ASSERT_TRUE(set_active_isa(isa));
+      const auto packed =
+          pack_quantized({.codes = codes, .zero_points = zeros, .out_channels = 3, .in_per_group = depth});
+      ASSERT_TRUE(set_active_isa(before));
+      EXPECT_EQ(packed->gemm->isa, select_gemm_row(isa, depth).isa);
+    }
   }
+}
+
+TEST(QConvCalls, ARowLeavesWeightsOfLittleDepthToTheNextOne) {
+  for (const GemmRow& row : gemm_rows()) {
+    EXPECT_EQ(&select_gemm_row(row.isa, row.least_depth), &row);
+    if (row.least_depth > 0) EXPECT_LT(select_gemm_row(row.isa, row.least_depth - 1).isa, row.isa);
+  }
+  EXPECT_EQ(gemm_rows().back().least_depth, 0);
 }
 
 }  // namespace

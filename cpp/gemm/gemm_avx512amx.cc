@@ -1,0 +1,165 @@
+// Y[m,n] = epilogue(offset[n] - zw[n]*sum(X[m]) + sum_k X[m,k] * W[k,n]) on tile registers (numerics.md 4, 5).
+//
+// Tile   32 rows x 32 channels, K by 64: 2 x 2 accumulators (tmm0-3), 2 of X (tmm4, 5), 2 of W (tmm6, 7): all eight. A
+//        tdpbusd multiplies 16 x 64 by 64 x 16 in 16 cycles; four of them, 64 cycles, need four tile loads of 8 cycles.
+// X      dense rows of b.depth bytes, a multiple of 64 (GemmRow::gather makes them where they are not): all taps of a
+// row
+//        lie one after the other, so K is padded once, not once per tap.
+// W      panels of pack_panels with the taps joined: [depth/4][width][4], zero padded, so what X holds past K is of no
+//        account. 16 quads of 16 channels are a tile as they lie.
+// Exact  tdpbusd does not saturate; sums wrap.
+// Tails  m: the last tile is configured with fewer rows, so nothing past the last is read, and it takes less time; n:
+// one
+//        tile of channels instead of two, the store masked.
+// Small  few rows are bound by reading W: up to kFewRows go to the vpdpbusd tiles, which read the same panels.
+// State  tiles are configured at the start of a panel and released at its end: a thread that keeps tile state makes
+// each
+//        of its context switches save 8 KB.
+#include <cstring>
+
+#include "gemm/tiles_avx512.h"
+
+namespace int8 {
+namespace {
+
+constexpr int64_t kRows = 16;  // of a tile
+constexpr int64_t kStep = 64;  // bytes of K that a tile holds
+constexpr int64_t kFewRows = 4;
+
+struct alignas(64) TileConfig {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+// Tiles for 16 rows and then `second` rows of X (one tile if it is 0); W and all widths are full.
+void configure(int64_t first, int64_t second) {
+  TileConfig c;
+  const int64_t rows[8] = {first, first, second, second, first, second, kRows, kRows};
+  for (int t = 0; t < 8; t++) {
+    c.row_bytes[t] = 64;
+    c.rows[t] = static_cast<uint8_t>(rows[t] > 0 ? rows[t] : 1);
+  }
+#ifdef __GNUC__
+  __asm__ volatile("" : : "r"(&c) : "memory");  // GCC's intrinsic is said to read 8 bytes of it
+#endif
+  _tile_loadconfig(&c);
+}
+
+// sums[row][channel] of up to 32 rows x 16*kColumns channels over the whole depth.
+template <int kTileRows, int kColumns>
+INT8_INLINE void multiply(const uint8_t* x, int64_t x_pitch, const int8_t* w, int64_t w_pitch, int64_t depth,
+                          int32_t* sums) {
+  constexpr int64_t kPitch = 4 * kLanes * sizeof(int32_t);
+  _tile_zero(0);
+  if (kColumns > 1) _tile_zero(1);
+  if (kTileRows > 1) _tile_zero(2);
+  if (kTileRows > 1 && kColumns > 1) _tile_zero(3);
+  for (int64_t k = 0; k < depth; k += kStep, x += kStep, w += kRows * w_pitch) {
+    _tile_loadd(6, w, w_pitch);
+    _tile_loadd(4, x, x_pitch);
+    _tile_dpbusd(0, 4, 6);
+    if (kColumns > 1) {
+      _tile_loadd(7, w + kStep, w_pitch);
+      _tile_dpbusd(1, 4, 7);
+    }
+    if (kTileRows > 1) {
+      _tile_loadd(5, x + kRows * x_pitch, x_pitch);
+      _tile_dpbusd(2, 5, 6);
+      if (kColumns > 1) _tile_dpbusd(3, 5, 7);
+    }
+  }
+  _tile_stored(0, sums, kPitch);
+  if (kColumns > 1) _tile_stored(1, sums + kLanes, kPitch);
+  if (kTileRows > 1) _tile_stored(2, sums + kRows * 4 * kLanes, kPitch);
+  if (kTileRows > 1 && kColumns > 1) _tile_stored(3, sums + kRows * 4 * kLanes + kLanes, kPitch);
+}
+
+// Rows first to first+m-1, m <= 32, against the NV*16 channels of the panel.
+template <int kTileRows, int NV>
+__attribute__((noinline)) void tile_rows(const GemmBlock& b, const EpilogueScalars& e, int64_t first, int64_t m) {
+  alignas(64) int32_t sums[2 * kRows][4 * kLanes];
+  const uint8_t* x = b.x + first * b.x_pitch;
+  constexpr int64_t kPitch = 64 * NV;
+  multiply<kTileRows, NV == 1 ? 1 : 2>(x, b.x_pitch, b.w, kPitch, b.depth, sums[0]);
+  if (NV > 2) {
+    multiply<kTileRows, NV == 3 ? 1 : 2>(x, b.x_pitch, b.w + 2 * kStep, kPitch, b.depth, sums[0] + 2 * kLanes);
+  }
+  constexpr int MR = NV == 1 ? 4 : 2;
+  for (int64_t r = 0; r < m; r += MR) {
+    __m512i acc[MR][NV];
+    INT8_UNROLL for (int i = 0; i < MR; i++) {
+      const int32_t* row = sums[r + i < m ? r + i : m - 1];  // finish stores the last row again
+      INT8_UNROLL for (int j = 0; j < NV; j++) {
+        acc[i][j] = _mm512_add_epi32(_mm512_load_si512(row + kLanes * j), _mm512_load_si512(b.offsets + kLanes * j));
+      }
+    }
+    finish<MR, NV>(acc, b, e, first + r, m - r < MR ? m - r : MR);
+  }
+}
+
+template <int NV>
+void panel_rows(const GemmBlock& b, const EpilogueScalars& e) {
+  int64_t r = 0;
+  if (b.m >= 2 * kRows) {
+    configure(kRows, kRows);
+    for (; r + 2 * kRows <= b.m; r += 2 * kRows) tile_rows<2, NV>(b, e, r, 2 * kRows);
+  }
+  const int64_t left = b.m - r;
+  if (left > kRows) {
+    configure(kRows, left - kRows);
+    tile_rows<2, NV>(b, e, r, left);
+  } else if (left > 0) {
+    configure(left, 0);
+    tile_rows<1, NV>(b, e, r, left);
+  }
+  _tile_release();
+}
+
+void run(const GemmBlock& b, const EpilogueScalars& e) {
+  if (b.m <= kFewRows && (b.taps == 1 || b.k % 4 == 0)) {
+    run_tiles(b, e);
+  } else if (b.n > 48) {
+    panel_rows<4>(b, e);
+  } else if (b.n > 32) {
+    panel_rows<3>(b, e);
+  } else if (b.n > 16) {
+    panel_rows<2>(b, e);
+  } else {
+    panel_rows<1>(b, e);
+  }
+}
+
+// Rows as the tiles take them, depth bytes each: the taps one after the other. Whole vectors are written, in ascending
+// order, so that the next piece or row covers what a short one leaves; the last row leaves less than a vector behind
+// it.
+void gather(const GemmBlock& b, uint8_t* out) {
+  const int64_t whole = b.k & ~(kStep - 1);
+  const __mmask64 rest = (__mmask64{1} << (b.k - whole)) - 1;
+  for (int64_t r = 0; r < b.m; r++, out += b.depth) {
+    uint8_t* to = out;
+    for (int64_t t = 0; t < b.taps; t++) {
+      const uint8_t* p = b.rows[t * b.row_pitch + r] + b.x_offset;
+      for (int64_t k = 0; k < whole; k += kStep) _mm512_storeu_si512(to + k, _mm512_loadu_si512(p + k));
+      if (rest != 0) _mm512_storeu_si512(to + whole, _mm512_maskz_loadu_epi8(rest, p + whole));
+      to += b.k;
+    }
+  }
+}
+
+}  // namespace
+
+const GemmRow gemm::kAvx512Amx{.isa = Isa::kAvx512Amx,
+                               .mr = 32,
+                               .nr = 64,
+                               .quantum = 16,
+                               .kr = 4,
+                               .run = run,
+                               .row_sums = row_sums,
+                               .gather = gather,
+                               .depth_quantum = 64,
+                               .least_depth = 64};
+
+}  // namespace int8
