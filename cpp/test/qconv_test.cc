@@ -390,7 +390,9 @@ TEST(QConvCalls, PackedWeightsKeepTheirInstructionSet) {
 TEST(QConvCalls, ARowLeavesWeightsOfLittleDepthToTheNextOne) {
   for (const GemmRow& row : gemm_rows()) {
     EXPECT_EQ(&select_gemm_row(row.isa, row.least_depth), &row);
-    if (row.least_depth > 0) EXPECT_LT(select_gemm_row(row.isa, row.least_depth - 1).isa, row.isa);
+    if (row.least_depth > 0) {
+      EXPECT_LT(select_gemm_row(row.isa, row.least_depth - 1).isa, row.isa);
+    }
   }
   EXPECT_EQ(gemm_rows().back().least_depth, 0);
 }
