@@ -3,6 +3,7 @@
 //   linear, 1x1 with stride 1       rows of x as they lie                gemm_driver.h, DenseRows
 //   few input channels              kernel rows as taps, from strips     merged_rows.cc
 //   depthwise                       strips, kernels of its own           depthwise.cc
+//   tiles that take segments        rows of pixels, from strips          segments.cc
 //   anything else, grouped or not   windows through row pointers         gemm_driver.h, WindowRows
 #include "int8/qconv.h"
 
@@ -41,6 +42,7 @@ Status qconv(const BoundQuantized& op, std::span<const uint8_t> x, std::span<uin
     case Method::kTaps:
       break;
   }
+  if (takes_segments(*op.packed, g)) return run_segments(op, x.data(), y.data(), g);
   const uint8_t* codes = as_u8(op, x);
   if (codes == nullptr && !x.empty()) return Status::kOutOfMemory;
   if (is_dense(g)) return run_gemm(op, DenseRows{codes, g.in_channels}, pixels, g.in_channels, y.data());

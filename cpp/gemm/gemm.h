@@ -63,6 +63,23 @@ inline void repeat_last_row(const uint8_t** rows, int64_t row_pitch, int64_t tap
   }
 }
 
+// One panel against segments of output rows of a convolution: neighbouring pixels, whose inputs lie at one distance
+// from each other, under every tap. `panel` has the weights (with the taps joined), the parameters and y_pitch; its
+// rows, m, k, zero points and y are not used.
+struct SegmentBlock {
+  GemmBlock panel;
+  int64_t count = 0;                  // segments
+  int64_t length = 0;                 // pixels of each, 1 to 16
+  const uint8_t* const* x = nullptr;  // [count] the first pixel's first tap
+  int64_t x_step = 0;                 // bytes from a pixel's tap to the next pixel's
+  uint8_t* const* y = nullptr;        // [count] the first pixel's first channel of the panel
+  const int64_t* taps = nullptr;      // [tap_count] bytes from a pixel's first tap
+  int64_t tap_count = 0;
+  int64_t k = 0;  // bytes of a tap, a multiple of the row's depth_quantum
+};
+
+// Writes y of all segments. They may overlap: then they write the same.
+using SegmentsFn = void(const SegmentBlock& block, const EpilogueScalars& epilogue);
 // Writes y[m][n] for all rows of the block.
 using GemmFn = void(const GemmBlock& block, const EpilogueScalars& epilogue);
 // Writes m rows of `depth` bytes to `out`, which has kGatherSlack bytes behind the last.
@@ -83,7 +100,8 @@ struct GemmRow {
   // a channel joined, padded once to a multiple of depth_quantum.
   GatherFn* gather = nullptr;
   int depth_quantum = 1;
-  int64_t least_depth = 0;  // weights of fewer taps*k are left to the next row of the table
+  SegmentsFn* run_segments = nullptr;  // may be null: not all kernels have one
+  int64_t least_depth = 0;             // weights of fewer taps*k are left to the next row of the table
 };
 
 // Best first; portable is last.

@@ -48,27 +48,40 @@ void configure(int64_t first, int64_t second) {
   _tile_loadconfig(&c);
 }
 
+// Where the two tiles of X read: rows `pitch` bytes apart, from `upper` and `lower` plus each tap's distance on.
+struct TileSource {
+  const uint8_t* upper;
+  const uint8_t* lower;
+  int64_t pitch;
+  const int64_t* taps;
+  int64_t tap_count;
+  int64_t k;  // of a tap, a multiple of kStep
+};
+
 // sums[row][channel] of up to 32 rows x 16*kColumns channels over the whole depth.
 template <int kTileRows, int kColumns>
-INT8_INLINE void multiply(const uint8_t* x, int64_t x_pitch, const int8_t* w, int64_t w_pitch, int64_t depth,
-                          int32_t* sums) {
+INT8_INLINE void multiply(const TileSource& x, const int8_t* w, int64_t w_pitch, int32_t* sums) {
   constexpr int64_t kPitch = 4 * kLanes * sizeof(int32_t);
   _tile_zero(0);
   if (kColumns > 1) _tile_zero(1);
   if (kTileRows > 1) _tile_zero(2);
   if (kTileRows > 1 && kColumns > 1) _tile_zero(3);
-  for (int64_t k = 0; k < depth; k += kStep, x += kStep, w += kRows * w_pitch) {
-    _tile_loadd(6, w, w_pitch);
-    _tile_loadd(4, x, x_pitch);
-    _tile_dpbusd(0, 4, 6);
-    if (kColumns > 1) {
-      _tile_loadd(7, w + kStep, w_pitch);
-      _tile_dpbusd(1, 4, 7);
-    }
-    if (kTileRows > 1) {
-      _tile_loadd(5, x + kRows * x_pitch, x_pitch);
-      _tile_dpbusd(2, 5, 6);
-      if (kColumns > 1) _tile_dpbusd(3, 5, 7);
+  for (int64_t t = 0; t < x.tap_count; t++) {
+    const uint8_t* upper = x.upper + x.taps[t];
+    const uint8_t* lower = x.lower + x.taps[t];
+    for (int64_t k = 0; k < x.k; k += kStep, w += kRows * w_pitch) {
+      _tile_loadd(6, w, w_pitch);
+      _tile_loadd(4, upper + k, x.pitch);
+      _tile_dpbusd(0, 4, 6);
+      if (kColumns > 1) {
+        _tile_loadd(7, w + kStep, w_pitch);
+        _tile_dpbusd(1, 4, 7);
+      }
+      if (kTileRows > 1) {
+        _tile_loadd(5, lower + k, x.pitch);
+        _tile_dpbusd(2, 5, 6);
+        if (kColumns > 1) _tile_dpbusd(3, 5, 7);
+      }
     }
   }
   _tile_stored(0, sums, kPitch);
@@ -77,16 +90,18 @@ INT8_INLINE void multiply(const uint8_t* x, int64_t x_pitch, const int8_t* w, in
   if (kTileRows > 1 && kColumns > 1) _tile_stored(3, sums + kRows * 4 * kLanes + kLanes, kPitch);
 }
 
-// Rows first to first+m-1, m <= 32, against the NV*16 channels of the panel.
+// All NV*16 channels of a panel.
 template <int kTileRows, int NV>
-__attribute__((noinline)) void tile_rows(const GemmBlock& b, const EpilogueScalars& e, int64_t first, int64_t m) {
-  alignas(64) int32_t sums[2 * kRows][4 * kLanes];
-  const uint8_t* x = b.x + first * b.x_pitch;
+INT8_INLINE void multiply_panel(const TileSource& x, const int8_t* w, int32_t* sums) {
   constexpr int64_t kPitch = 64 * NV;
-  multiply<kTileRows, NV == 1 ? 1 : 2>(x, b.x_pitch, b.w, kPitch, b.depth, sums[0]);
-  if (NV > 2) {
-    multiply<kTileRows, NV == 3 ? 1 : 2>(x, b.x_pitch, b.w + 2 * kStep, kPitch, b.depth, sums[0] + 2 * kLanes);
-  }
+  multiply<kTileRows, NV == 1 ? 1 : 2>(x, w, kPitch, sums);
+  if (NV > 2) multiply<kTileRows, NV == 3 ? 1 : 2>(x, w + 2 * kStep, kPitch, sums + 2 * kLanes);
+}
+
+// The epilogue of rows first to first+m-1 of the block, whose sums these are.
+template <int NV>
+INT8_INLINE void finish_sums(const int32_t (*sums)[4 * kLanes], const GemmBlock& b, const EpilogueScalars& e,
+                             int64_t first, int64_t m) {
   constexpr int MR = NV == 1 ? 4 : 2;
   for (int64_t r = 0; r < m; r += MR) {
     __m512i acc[MR][NV];
@@ -98,6 +113,16 @@ __attribute__((noinline)) void tile_rows(const GemmBlock& b, const EpilogueScala
     }
     finish<MR, NV>(acc, b, e, first + r, m - r < MR ? m - r : MR);
   }
+}
+
+// Rows first to first+m-1, m <= 32, against the NV*16 channels of the panel.
+template <int kTileRows, int NV>
+__attribute__((noinline)) void tile_rows(const GemmBlock& b, const EpilogueScalars& e, int64_t first, int64_t m) {
+  alignas(64) int32_t sums[2 * kRows][4 * kLanes];
+  constexpr int64_t kOneTap = 0;
+  const uint8_t* x = b.x + first * b.x_pitch;
+  multiply_panel<kTileRows, NV>({x, x + kRows * b.x_pitch, b.x_pitch, &kOneTap, 1, b.depth}, b.w, sums[0]);
+  finish_sums<NV>(sums, b, e, first, m);
 }
 
 template <int NV>
@@ -132,6 +157,41 @@ void run(const GemmBlock& b, const EpilogueScalars& e) {
   }
 }
 
+// Two segments at a time, one in each tile of X; the last one may be alone.
+template <int NV>
+void panel_segments(const SegmentBlock& s, const EpilogueScalars& e) {
+  alignas(64) int32_t sums[2 * kRows][4 * kLanes];
+  GemmBlock b = s.panel;
+  configure(s.length, s.length);
+  for (int64_t i = 0; i < s.count; i += 2) {
+    const bool pair = i + 1 < s.count;
+    const TileSource x{s.x[i], s.x[pair ? i + 1 : i], s.x_step, s.taps, s.tap_count, s.k};
+    if (pair) {
+      multiply_panel<2, NV>(x, b.w, sums[0]);
+    } else {
+      multiply_panel<1, NV>(x, b.w, sums[0]);
+    }
+    b.y = s.y[i];
+    finish_sums<NV>(sums, b, e, 0, s.length);
+    if (!pair) break;
+    b.y = s.y[i + 1];
+    finish_sums<NV>(sums + kRows, b, e, 0, s.length);
+  }
+  _tile_release();
+}
+
+void run_segments(const SegmentBlock& s, const EpilogueScalars& e) {
+  if (s.panel.n > 48) {
+    panel_segments<4>(s, e);
+  } else if (s.panel.n > 32) {
+    panel_segments<3>(s, e);
+  } else if (s.panel.n > 16) {
+    panel_segments<2>(s, e);
+  } else {
+    panel_segments<1>(s, e);
+  }
+}
+
 // Rows as the tiles take them, depth bytes each: the taps one after the other. Whole vectors are written, in ascending
 // order, so that the next piece or row covers what a short one leaves; the last row leaves less than a vector behind
 // it.
@@ -160,6 +220,7 @@ const GemmRow gemm::kAvx512Amx{.isa = Isa::kAvx512Amx,
                                .row_sums = row_sums,
                                .gather = gather,
                                .depth_quantum = 64,
+                               .run_segments = run_segments,
                                .least_depth = 64};
 
 }  // namespace int8

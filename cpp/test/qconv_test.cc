@@ -329,6 +329,30 @@ TEST_P(QConv, ImagesLargerThanABlockOrAStripAreExact) {
   check(QConvCase().channels(1, 2).input(1, 150001).kernel(1, 5).dilation(1, 3).padding(0, 4).stride(1, 2).x_zero(8));
 }
 
+// Where a tap is a whole number of K steps, tiles may read output rows in segments (segments.cc): every length, kernels
+// of each kind, and both sides of the width from which on it is done.
+TEST_P(QConv, TapsOfWholeStepsAreExactForEachWidth) {
+  for (int64_t w = 5; w <= 36; w++) {
+    check(QConvCase().channels(64, 33).input(3, w).kernel(3, 3).padding(1, 1).x_zero(8).with_seed(seed() + 1));
+  }
+  for (int64_t out : {5, 17, 40, 64, 70, 130})
+    check(QConvCase().channels(64, out).input(5, 19).kernel(2, 3).padding(1, 1).x_zero(8));
+  check(QConvCase().channels(128, 40, 2).input(6, 21).kernel(3, 3).padding(1, 1).x_zero(8));
+  check(
+      QConvCase().channels(64, 20).input(9, 41).kernel(3, 5).stride(2, 2).padding(0, 3).padding_after(2, 1).x_zero(8));
+  check(QConvCase().channels(64, 20).input(9, 41).kernel(3, 2).stride(1, 3).dilation(2, 3).padding(2, 2).x_zero(8));
+  check(QConvCase().channels(64, 20).input(4, 17, 3).kernel(2, 2, 2).padding(1, 1, 1).batch(2).x_zero(8));
+  check(QConvCase().channels(192, 70).input(60, 40).kernel(3, 3).padding(1, 1).x_zero(8));
+  for (CodeType x : kBothTypes) {
+    for (OutputKind y : kOutputs) {
+      QConvCase c;
+      c.channels(64, 37).input(4, 18).kernel(3, 3).padding(1, 1).types(x, CodeType::kU8, y).w_zero(128);
+      check(c.x_zero(-1 + (x == CodeType::kU8 ? 128 : 0)));
+      check(c.w_zero_per_channel());
+    }
+  }
+}
+
 TEST_P(QConv, OperandsAreNotReadBeforeTheirStart) {
   check(QConvCase::linear(7, 13, 21).guard_before().x_zero(4));
   for (int64_t c : {3, 13})
