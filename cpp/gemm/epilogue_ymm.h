@@ -21,10 +21,10 @@ INT8_INLINE __m256i load_ymm(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
 
-// The accumulators of rows first to first+m-1: offset[n] - zw[n]*row_sum[r]. Rows behind repeat the last, m <= MR. Done
-// at the start, where it costs no register beside the accumulators.
+// The accumulators of rows first to first+MR-1: offset[n] - zw[n]*row_sum[r]. Done at the start, where it costs no
+// register beside the accumulators.
 template <int MR, int NV>
-INT8_INLINE void start(const GemmBlock& b, int64_t first, int64_t m, __m256i (&acc)[MR][NV]) {
+INT8_INLINE void start(const GemmBlock& b, int64_t first, __m256i (&acc)[MR][NV]) {
   INT8_UNROLL for (int j = 0; j < NV; j++) {
     const __m256i offset = load_ymm(b.offsets + kLanes * j);
     INT8_UNROLL for (int r = 0; r < MR; r++) acc[r][j] = offset;
@@ -33,7 +33,7 @@ INT8_INLINE void start(const GemmBlock& b, int64_t first, int64_t m, __m256i (&a
   INT8_UNROLL for (int j = 0; j < NV; j++) {
     const __m256i zw = load_ymm(b.zero_points + kLanes * j);
     INT8_UNROLL for (int r = 0; r < MR; r++) {
-      const __m256i sum = _mm256_set1_epi32(b.row_sums[first + (r < m ? r : m - 1)]);
+      const __m256i sum = _mm256_set1_epi32(b.row_sums[first + r]);
       acc[r][j] = _mm256_sub_epi32(acc[r][j], _mm256_mullo_epi32(zw, sum));
     }
   }
@@ -103,12 +103,9 @@ INT8_INLINE void store_row(__m128i v, int64_t n, uint8_t* y) {
 // Four vectors at a time, two rows of 9 to 16 channels or four of up to 8. Clamping to [lo, hi] commutes with rounding,
 // so it is left to the saturating packs and two byte operations for all 32 outputs.
 template <int MR, int NV, bool kBound>
-INT8_INLINE void store_codes(const __m256i (&acc)[MR][NV], const GemmBlock& b, const CodeConstants& c,
+INT8_INLINE void store_codes(const __m256i (&acc)[MR][NV], const float* multipliers, int64_t n, const CodeConstants& c,
                              uint8_t* const (&y)[MR]) {
   constexpr int kRows = 4 / NV;
-  // Stores of bytes may alias the block: what it says is read once.
-  const float* multipliers = b.multipliers;
-  const int64_t n = b.n;
   // Packs work within 128-bit lanes: dword 4*l+v of the result holds elements 4*l to 4*l+3 of vector v.
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   INT8_UNROLL for (int r = 0; r < MR; r += kRows) {
@@ -164,27 +161,36 @@ inline __attribute__((noinline)) void store_wide(const GemmBlock& b, const Epilo
   }
 }
 
-// Rows first to first+m-1 of y from their accumulators, m <= MR; the others repeat the last. Codes are made in
-// registers. The wider outputs go through memory: with their code in the tile's function, g++ 12 keeps accumulators on
-// the stack during the loop over k.
+// Rows first to first+MR-1 of y from their accumulators. Codes are made in registers. The wider outputs go through
+// memory: with their code in the tile's function, g++ 12 keeps accumulators on the stack during the loop over k.
 template <int MR, int NV>
-INT8_INLINE void finish(const GemmBlock& b, const EpilogueScalars& e, const CodeConstants& c, int64_t first, int64_t m,
+INT8_INLINE void finish(const GemmBlock& b, const EpilogueScalars& e, const CodeConstants& c, int64_t first,
                         const __m256i (&acc)[MR][NV]) {
   if (e.kind == OutputKind::kS32 || e.kind == OutputKind::kF32) {
     alignas(32) int32_t sums[MR * NV * kLanes];
     INT8_UNROLL for (int i = 0; i < MR * NV; i++) {
       _mm256_store_si256(reinterpret_cast<__m256i*>(sums + kLanes * i), acc[i / NV][i % NV]);
     }
-    store_wide(b, e, first, m, sums, NV);
+    store_wide(b, e, first, MR, sums, NV);
     return;
   }
-  uint8_t* y[MR];
-  y[0] = b.y + first * b.y_pitch;
-  INT8_UNROLL for (int r = 1; r < MR; r++) y[r] = y[r - 1] + (r < m ? b.y_pitch : 0);
-  if (e.unbounded) {
-    store_codes<MR, NV, true>(acc, b, c, y);
-  } else {
-    store_codes<MR, NV, false>(acc, b, c, y);
+  // Stores of bytes may alias the block: what it says is read once.
+  const float* multipliers = b.multipliers;
+  const int64_t n = b.n;
+  constexpr int kWidth = NV < 2 ? NV : 2;
+  INT8_UNROLL for (int j = 0; j < NV; j += kWidth) {
+    __m256i part[MR][kWidth];
+    uint8_t* y[MR];
+    INT8_UNROLL for (int r = 0; r < MR; r++) {
+      INT8_UNROLL for (int i = 0; i < kWidth; i++) part[r][i] = acc[r][j + i];
+      y[r] = b.y + (first + r) * b.y_pitch + kLanes * j;
+    }
+    const int64_t left = j + kWidth < NV ? kLanes * kWidth : n - kLanes * j;
+    if (e.unbounded) {
+      store_codes<MR, kWidth, true>(part, multipliers + kLanes * j, left, c, y);
+    } else {
+      store_codes<MR, kWidth, false>(part, multipliers + kLanes * j, left, c, y);
+    }
   }
 }
 

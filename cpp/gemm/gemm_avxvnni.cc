@@ -4,11 +4,11 @@
 //        two chains of K.
 // Regs   6x16: 12 accumulators + 2 of W + 1 broadcast of X = 15 of 16 ymm.
 // Loads  8 for 12 vpdpbusd, of two a cycle each: the multipliers are the limit, not the loads.
-// X      row pointers, k bytes readable each, not one more; a tile wider than what is left repeats the last row.
+// X      row pointers, k bytes readable each, not one more.
 // W      panels of pack_panels: [taps][ceil(k/4)][width][4], zero padded.
 // Exact  vpdpbusd does not saturate; sums wrap.
 // Tails  k: the last 1-3 bytes of a row, put together in memory; n: epilogue_ymm.h; m: smaller tiles of the same
-//        template, whose chains of K hide the latency of vpdpbusd.
+//        template; chains of K hide the latency of vpdpbusd in the smallest.
 #include "gemm/epilogue_ymm.h"
 
 namespace int8 {
@@ -84,12 +84,12 @@ INT8_INLINE void add_taps(const GemmBlock& b, int64_t first, __m256i (&acc)[kSpl
   }
 }
 
-// Rows first to first+m-1 of the block, m <= MR.
+// Rows first to first+MR-1 of the block.
 template <int MR, int NV, int kSplit>
-__attribute__((noinline)) void tile(const GemmBlock& b, const EpilogueScalars& e, const CodeConstants& c, int64_t first,
-                                    int64_t m) {
+__attribute__((noinline)) void tile(const GemmBlock& b, const EpilogueScalars& e, const CodeConstants& c,
+                                    int64_t first) {
   __m256i acc[kSplit][MR][NV];
-  start(b, first, m, acc[0]);
+  start(b, first, acc[0]);
   INT8_UNROLL for (int s = 1; s < kSplit; s++) {
     INT8_UNROLL for (int r = 0; r < MR; r++) {
       INT8_UNROLL for (int j = 0; j < NV; j++) acc[s][r][j] = _mm256_setzero_si256();
@@ -101,27 +101,29 @@ __attribute__((noinline)) void tile(const GemmBlock& b, const EpilogueScalars& e
       INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm256_add_epi32(acc[0][r][j], acc[s][r][j]);
     }
   }
-  finish(b, e, c, first, m, acc[0]);
+  finish(b, e, c, first, acc[0]);
 }
 
-// All rows of a panel whose width is NV vectors: full tiles, then one of the smallest size that holds the rest.
+// All rows of a panel whose width is NV vectors: full tiles, then one for the rest.
 template <int NV>
 void panel(const GemmBlock& b, const EpilogueScalars& e) {
   constexpr int kMr = 6;
   const CodeConstants c = code_constants(e);
-  constexpr int kChains = 2 / NV;
   int64_t r = 0;
-  for (; r + kMr <= b.m; r += kMr) tile<kMr, NV, kChains>(b, e, c, r, kMr);
-  const int64_t left = b.m - r;
-  if (left == 0) return;
-  if (left == 1) {
-    tile<1, NV, 4>(b, e, c, r, 1);
-  } else if (left == 2) {
-    tile<2, NV, 3>(b, e, c, r, 2);
-  } else if (left <= 4) {
-    tile<4, NV, kChains>(b, e, c, r, left);
-  } else {
-    tile<kMr, NV, kChains>(b, e, c, r, left);
+  for (; r + kMr <= b.m; r += kMr) tile<kMr, NV, 2 / NV>(b, e, c, r);
+  switch (b.m - r) {
+    case 1:
+      return tile<1, NV, 4>(b, e, c, r);
+    case 2:
+      return tile<2, NV, 3>(b, e, c, r);
+    case 3:
+      return tile<3, NV, 2>(b, e, c, r);
+    case 4:
+      return tile<4, NV, 2 / NV>(b, e, c, r);
+    case 5:
+      return tile<5, NV, 2 / NV>(b, e, c, r);
+    default:
+      return;
   }
 }
 
