@@ -4,10 +4,16 @@
 //   int8_bench [--isa name] [--threads n] [--seconds s] conv CI CO K STRIDE SIZE GROUPS
 //   int8_bench [--isa name] [--threads n] [--seconds s] gemm M K N
 //   int8_bench [--isa name] roof
+//   int8_bench bandwidth [MIB]
+//
+// `bandwidth` prints what one core reads (GB/s) of a buffer of 64 MiB, or of MIB. A gemm of up to 8 rows is bound by
+// reading its weights: it is timed in turns with reading as many bytes, and "readGbps" and "weightsGbps" tell how fast
+// either was.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -55,12 +61,13 @@ Layer layer_of(const std::vector<std::string>& words) {
   for (size_t i = 1; i < words.size(); i++) n.push_back(std::stoll(words[i]));
   if (n.size() == 6 && words[0] == "conv") return {.ci = n[0], .co = n[1], .k = n[2], .s = n[3], .hw = n[4], .g = n[5]};
   if (n.size() == 3 && words[0] == "gemm") return {.is_gemm = true, .m = n[0], .depth = n[1], .n = n[2]};
-  throw std::runtime_error("needs `conv CI CO K STRIDE SIZE GROUPS`, `gemm M K N` or `roof`");
+  throw std::runtime_error("needs `conv CI CO K STRIDE SIZE GROUPS`, `gemm M K N`, `roof` or `bandwidth [MIB]`");
 }
 
 struct Times {
   std::vector<double> calls;  // seconds of each call
   std::vector<double> roofs;  // multiply-adds per second, measured between groups of calls
+  std::vector<double> reads;  // bytes per second, likewise
 };
 
 double median(std::vector<double>& values) {
@@ -70,7 +77,7 @@ double median(std::vector<double>& values) {
 
 // The clock changes within milliseconds, with load, temperature and the instructions that run: calls and the roof take
 // turns, so that both see the same clock.
-Times time_calls(LayerRunner& run, double seconds) {
+Times time_calls(LayerRunner& run, std::span<const uint8_t> reads, double seconds) {
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::duration<double> kTurn{1e-3};
   for (int i = 0; i < 3; i++) run();
@@ -78,6 +85,7 @@ Times time_calls(LayerRunner& run, double seconds) {
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
   while (times.calls.size() < 10 || Clock::now() < end) {
     times.roofs.push_back(roof_macs_per_second());
+    if (!reads.empty()) times.reads.push_back(read_bytes_per_second(reads));
     const auto turn = Clock::now();
     do {
       const auto start = Clock::now();
@@ -88,6 +96,13 @@ Times time_calls(LayerRunner& run, double seconds) {
   return times;
 }
 
+void print_bandwidth(int64_t mebibytes) {
+  const std::vector<uint8_t> bytes(static_cast<size_t>(mebibytes << 20), 1);
+  std::vector<double> reads;
+  for (int i = 0; i < 30; i++) reads.push_back(read_bytes_per_second(bytes));
+  std::printf("%.1f\n", median(reads) / 1e9);
+}
+
 int main(int argc, char** argv) {
   const Options o = parse(argc, argv);
   if (o.layer.size() == 1 && o.layer[0] == "roof") {
@@ -96,14 +111,25 @@ int main(int argc, char** argv) {
     std::printf("%.1f\n", 2 * best / 1e9);
     return 0;
   }
+  if (!o.layer.empty() && o.layer[0] == "bandwidth") {
+    print_bandwidth(o.layer.size() > 1 ? std::stoll(o.layer[1]) : 64);
+    return 0;
+  }
   set_num_threads(o.threads);
-  LayerRunner run(layer_of(o.layer));
-  Times times = time_calls(run, o.seconds);
+  const Layer layer = layer_of(o.layer);
+  LayerRunner run(layer);
+  const std::vector<uint8_t> bytes(layer.is_gemm && layer.m <= 8 ? static_cast<size_t>(layer.depth * layer.n) : 0, 1);
+  Times times = time_calls(run, bytes, o.seconds);
   const double median_call = median(times.calls);
   const double roof = median(times.roofs);
-  std::printf("{ \"isa\": \"%s\", \"threads\": %d, \"medianMs\": %.5f, \"leastMs\": %.5f, \"roofGops\": %.1f }\n",
+  std::printf("{ \"isa\": \"%s\", \"threads\": %d, \"medianMs\": %.5f, \"leastMs\": %.5f, \"roofGops\": %.1f",
               std::string(isa_name(active_isa())).c_str(), num_threads(), median_call * 1e3, times.calls[0] * 1e3,
               2 * roof / 1e9);
+  if (!bytes.empty()) {
+    std::printf(", \"readGbps\": %.2f, \"weightsGbps\": %.2f", median(times.reads) / 1e9,
+                static_cast<double>(bytes.size()) / median_call / 1e9);
+  }
+  std::printf(" }\n");
   return 0;
 }
 

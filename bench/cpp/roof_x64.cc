@@ -63,4 +63,19 @@ double roof_macs_per_second() {
   return static_cast<double>(kLoops * 24 * roof.macs) / time.count();
 }
 
+double read_bytes_per_second(std::span<const uint8_t> bytes) {
+  if (!isa_supported(Isa::kAvx2)) return 0;
+  const uint8_t* p = bytes.data();
+  const auto lines = static_cast<int64_t>(bytes.size() / 64);
+  int64_t n = lines;
+  const auto start = std::chrono::steady_clock::now();
+  asm volatile(
+      "1:\nvpaddd (%0), %%ymm0, %%ymm0\nvpaddd 32(%0), %%ymm1, %%ymm1\nadd $64, %0\ndec %1\njnz 1b\nvzeroupper\n"
+      : "+r"(p), "+r"(n)
+      :
+      : "cc", "memory", "xmm0", "xmm1");
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  return static_cast<double>(lines * 64) / time.count();
+}
+
 }  // namespace int8::bench
