@@ -31,6 +31,37 @@ TEST_P(QConv, LinearIsExactForChannelsAroundEachPanel) {
   for (int64_t n = 1; n <= 130; n++) check(QConvCase::linear(7, 6, n).x_zero(1).y_zero(128));
 }
 
+TEST_P(QConv, SmallBatchesAreExactForLongRows) {
+  for (int64_t m = 1; m <= 13; m++) {
+    for (int64_t k : {287, 288, 289, 290, 577, 1001}) {
+      for (int64_t n : {8, 24, 57, 64, 65, 131}) {
+        const QConvCase c = QConvCase::linear(m, k, n).x_zero(7).y_zero(10);
+        check(c);
+        if (k % 2 != 0) check(QConvCase(c).w_zero_per_channel().types(CodeType::kU8, CodeType::kU8, OutputKind::kS32));
+      }
+    }
+  }
+}
+
+TEST_P(QConv, TapsOfEachLengthAreExact) {
+  for (int64_t c : {9, 15, 16, 17, 31, 33, 97}) {
+    for (int64_t n : {7, 16, 41, 72}) {
+      check(QConvCase().channels(c, n).input(4, 5).kernel(3, 3).padding(1, 1).x_zero(3).y_zero(90));
+    }
+  }
+}
+
+TEST_P(QConv, NaNAndInfinitiesOfTheBiasReachTheOutput) {
+  for (int64_t m : {1, 2, 7}) {
+    for (int64_t n : {5, 16, 70}) {
+      const QConvCase c =
+          QConvCase::linear(m, 20, n).types(CodeType::kU8, CodeType::kS8, OutputKind::kF32).specials_in_bias();
+      check(c);
+      check(QConvCase(c).bounds());
+    }
+  }
+}
+
 TEST_P(QConv, LinearIsExactForEachPairingOfTypesAndOutputs) {
   for (CodeType x : kBothTypes) {
     for (CodeType w : kBothTypes) {

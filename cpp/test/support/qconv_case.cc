@@ -52,7 +52,10 @@ struct Operands {
           c.multiplier > 0 ? c.multiplier : 3.0f / (1.0f + std::sqrt(static_cast<float>(depth) + 1) * 73);
       multipliers[o] = spread * (0.5f + random.unit());
     }
-    for (float& b : float_bias) b = (random.unit() - 0.5f) * 100;
+    constexpr float kSpecials[] = {NAN, INFINITY, -INFINITY};
+    for (size_t o = 0; o < float_bias.size(); o++) {
+      float_bias[o] = c.special_bias && o % 3 == 0 ? kSpecials[o / 3 % 3] : (random.unit() - 0.5f) * 100;
+    }
   }
   int64_t per_group;
   int64_t depth;
@@ -123,7 +126,7 @@ void finish(const QConvCase& c, const Operands& o, const QuantizedEpilogue& e, i
     std::memcpy(y, &acc, 4);
   } else if (c.output == OutputKind::kF32) {
     float v = o.float_bias.empty() ? scaled : scaled + o.float_bias[static_cast<size_t>(channel)];
-    v = std::fmin(std::fmax(v, e.float_lo), e.float_hi);
+    if (!std::isnan(v)) v = std::fmin(std::fmax(v, e.float_lo), e.float_hi);
     if (v == 0) v = 0.0f;
     std::memcpy(y, &v, 4);
   } else {

@@ -42,6 +42,7 @@ struct QConvCase {
   float multiplier = 0;  // 0: chosen so that results spread over the range of y
   bool narrow = false;   // bounds inside the type's range
   bool float_bias = false;
+  bool special_bias = false;  // NaN and infinities among the float biases
   Guarded::Side guard = Guarded::Side::kAfter;
   uint64_t seed = 1;
 
@@ -68,6 +69,7 @@ struct QConvCase {
   QConvCase& scale(float m) { return multiplier = m, *this; }
   QConvCase& bounds() { return narrow = true, *this; }
   QConvCase& bias() { return float_bias = true, *this; }
+  QConvCase& specials_in_bias() { return special_bias = float_bias = true, *this; }
   QConvCase& guard_before() { return guard = Guarded::Side::kBefore, *this; }
   QConvCase& with_seed(uint64_t s) { return seed = s, *this; }
   static QConvCase linear(int64_t rows, int64_t k, int64_t n) {
