@@ -50,7 +50,7 @@ bool worth_threads(int64_t macs) {
 BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_bytes, int64_t macs) {
   const int64_t unit = packed.gemm->mr;
   const int64_t panels = packed.panels.groups * packed.panels.panels();
-  if (packed.gemm->gather != nullptr && packed.panels.taps > 1) row_bytes = packed.panels.depth();
+  if (packed.panels.joined() && packed.panels.taps > 1) row_bytes = packed.panels.depth();
   int64_t most = std::clamp(kBlockBytes / std::max<int64_t>(row_bytes, 1), unit, kMaxRows) / unit * unit;
   const bool threads = worth_threads(macs);
   if (!threads) return {.rows = most, .panels = panels, .threads = false};
@@ -94,7 +94,7 @@ bool run_panels(const BoundQuantized& op, const GemmRows& rows, int64_t first, i
       summed = group;
     }
     b.k = rows.readable;
-    if (p.gemm->gather != nullptr && group != arranged) {
+    if (layout.joined() && group != arranged) {
       if (!arrange_rows(*p.gemm, layout.depth(), b)) return false;
       arranged = group;
     }

@@ -137,8 +137,8 @@ std::shared_ptr<const PackedQuantized> pack_quantized_for(const QuantizedWeights
 
 std::shared_ptr<const PackedQuantized> pack_quantized(const QuantizedWeights& weights) noexcept {
   const Isa isa = active_isa();
-  return pack_quantized_for(weights, select_gemm_row(isa, weights.kernel.count() * weights.in_per_group),
-                            select_row(depthwise_rows(), isa));
+  const int64_t k = (choose_method(weights) == Method::kMergedRows ? weights.kernel.w : 1) * weights.in_per_group;
+  return pack_quantized_for(weights, select_gemm_row(isa, k), select_row(depthwise_rows(), isa));
 }
 
 PackedFacts facts(const PackedQuantized& packed) {

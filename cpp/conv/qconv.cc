@@ -34,6 +34,9 @@ bool is_dense(const ConvGeometry& g) {
 Status qconv(const BoundQuantized& op, std::span<const uint8_t> x, std::span<uint8_t> y, const ConvGeometry& g) {
   const int64_t pixels = g.batch * g.output.count();
   if (pixels == 0 || g.out_channels == 0) return Status::kOk;
+  if (op.packed->method != Method::kDepthwise && takes_segments(*op.packed, g)) {
+    return run_segments(op, x.data(), y.data(), g);
+  }
   switch (op.packed->method) {
     case Method::kDepthwise:
       return run_depthwise(op, x.data(), y.data(), g);
@@ -42,7 +45,6 @@ Status qconv(const BoundQuantized& op, std::span<const uint8_t> x, std::span<uin
     case Method::kTaps:
       break;
   }
-  if (takes_segments(*op.packed, g)) return run_segments(op, x.data(), y.data(), g);
   const uint8_t* codes = as_u8(op, x);
   if (codes == nullptr && !x.empty()) return Status::kOutOfMemory;
   if (is_dense(g)) return run_gemm(op, DenseRows{codes, g.in_channels}, pixels, g.in_channels, y.data());

@@ -1,6 +1,7 @@
 // Kernels larger than 1x1 for GEMM rows that take segments: an output row is cut into segments of one length, whose
 // inputs lie at one distance in a strip. Neither rows nor pointers are copied for each tap.
 #include <algorithm>
+#include <cstring>
 
 #include "conv/gemm_driver.h"
 #include "conv/qconv_strips.h"
@@ -18,11 +19,11 @@ int64_t segment_length(int64_t columns) {
   return ceil_div(columns, ceil_div(columns, kMostPixels));
 }
 
-// Bytes from a pixel's first tap to each.
-void list_taps(const ConvGeometry& g, const Strip& s, int64_t* taps) {
+// Bytes from a pixel's first tap to each; a kernel row is one tap if `merged`.
+void list_taps(const ConvGeometry& g, const Strip& s, bool merged, int64_t* taps) {
   for (int64_t kd = 0; kd < g.kernel.d; kd++) {
     for (int64_t kh = 0; kh < g.kernel.h; kh++) {
-      for (int64_t kw = 0; kw < g.kernel.w; kw++) {
+      for (int64_t kw = 0; kw < (merged ? 1 : g.kernel.w); kw++) {
         *taps++ = kd * s.slice_bytes() + kh * g.dilation.h * s.row_bytes() + kw * g.dilation.w * s.pixel_bytes;
       }
     }
@@ -57,8 +58,10 @@ void run_panels(const BoundQuantized& op, SegmentBlock& block, const uint8_t** x
 }  // namespace
 
 bool takes_segments(const PackedQuantized& p, const ConvGeometry& g) {
-  return p.gemm->run_segments != nullptr && p.zero_points.data() == nullptr && g.kernel.count() > 1 &&
-         p.panels.k % p.gemm->depth_quantum == 0 && segment_length(g.output.w) >= kLeastPixels;
+  if (p.gemm->run_segments == nullptr || p.zero_points.data() != nullptr || g.kernel.count() == 1) return false;
+  if (p.panels.joined() && p.panels.k % p.gemm->depth_quantum != 0) return false;
+  if (p.method == Method::kMergedRows && g.dilation.w != 1) return false;
+  return segment_length(g.output.w) >= kLeastPixels;
 }
 
 Status run_segments(const BoundQuantized& op, const uint8_t* x, uint8_t* y, const ConvGeometry& g) {
@@ -67,11 +70,14 @@ Status run_segments(const BoundQuantized& op, const uint8_t* x, uint8_t* y, cons
   const bool threads = worth_threads(g.batch * g.output.count() * g.out_channels * p.panels.taps * p.panels.k);
   const StripPlan plan = plan_strips(g, g.in_channels, threads);
   const int64_t strip_size = strip_bytes(g, plan, g.in_channels);
+  // Bytes that are read beyond the last tap meet zero weights, but they must exist and be initialised.
+  const int64_t k = p.panels.k < p.gemm->depth_quantum ? round_up(p.panels.k, p.panels.kr) : p.panels.k;
+  const int64_t slack = k - p.panels.k;
   const int64_t most = plan.rows * ceil_div(plan.columns, segment_length(plan.columns));
   std::atomic<bool> out_of_memory{false};
 
   auto task = [&](int64_t begin, int64_t end) {
-    uint8_t* copy = scratch<uint8_t>(Scratch::kStrip, strip_size);
+    uint8_t* copy = scratch<uint8_t>(Scratch::kStrip, strip_size + slack);
     const uint8_t** starts = scratch<const uint8_t*>(Scratch::kPointers, 2 * most);
     uint8_t** results = scratch<uint8_t*>(Scratch::kRowSums, 2 * most);  // no zero points here, so no sums
     int64_t* taps = scratch<int64_t>(Scratch::kGather, p.panels.taps);
@@ -82,13 +88,14 @@ Status run_segments(const BoundQuantized& op, const uint8_t* x, uint8_t* y, cons
     for (int64_t i = begin; i < end; i++) {
       const Strip s = strip_at(g, plan, i, g.in_channels);
       copy_strip(g, s, {.flip = op.x_flip, .zero = op.x_zero}, x, copy);
-      list_taps(g, s, taps);
+      std::memset(copy + g.kernel.d * s.slice_bytes(), 0, static_cast<size_t>(slack));
+      list_taps(g, s, p.method == Method::kMergedRows, taps);
       SegmentBlock block;
       block.length = segment_length(s.columns);
       block.x_step = g.stride.w * s.pixel_bytes;
       block.taps = taps;
       block.tap_count = p.panels.taps;
-      block.k = p.panels.k;
+      block.k = k;
       block.panel.y_pitch = y_pixel;
       uint8_t* first = y + s.output_pixel(g) * y_pixel;
       for (int64_t r = 0; r < s.rows; r++) {

@@ -26,7 +26,7 @@ struct GemmBlock {
   int64_t taps = 0;
   int64_t k = 0;
   // The same rows for kernels that have a `gather`: row r at x + r*x_pitch, `depth` bytes, its taps one after the
-  // other. What lies behind taps*k is any initialised memory.
+  // other. What lies behind taps*k is any initialised memory. Null where the weights' taps are not joined.
   const uint8_t* x = nullptr;
   int64_t x_pitch = 0;
   int64_t depth = 0;
@@ -64,8 +64,8 @@ inline void repeat_last_row(const uint8_t** rows, int64_t row_pitch, int64_t tap
 }
 
 // One panel against segments of output rows of a convolution: neighbouring pixels, whose inputs lie at one distance
-// from each other, under every tap. `panel` has the weights (with the taps joined), the parameters and y_pitch; its
-// rows, m, k, zero points and y are not used.
+// from each other, under every tap. `panel` has the weights, the parameters and y_pitch; its rows, m, k, zero points
+// and y are not used.
 struct SegmentBlock {
   GemmBlock panel;
   int64_t count = 0;                  // segments
@@ -75,7 +75,9 @@ struct SegmentBlock {
   uint8_t* const* y = nullptr;        // [count] the first pixel's first channel of the panel
   const int64_t* taps = nullptr;      // [tap_count] bytes from a pixel's first tap
   int64_t tap_count = 0;
-  int64_t k = 0;  // bytes of a tap, a multiple of the row's depth_quantum
+  // Bytes of a tap: a multiple of the row's depth_quantum, or less than one and then a multiple of kr. So much is
+  // readable; what lies behind the tap meets zero weights.
+  int64_t k = 0;
 };
 
 // Writes y of all segments. They may overlap: then they write the same.
@@ -97,17 +99,17 @@ struct GemmRow {
   GemmFn* run;
   RowSumsFn* row_sums;
   // Kernels that want dense rows: how they are made where they are not so already. Packed weights then have the taps of
-  // a channel joined, padded once to a multiple of depth_quantum.
+  // a channel joined and padded once (PanelLayout).
   GatherFn* gather = nullptr;
   int depth_quantum = 1;
   SegmentsFn* run_segments = nullptr;  // may be null: not all kernels have one
-  int64_t least_depth = 0;             // weights of fewer taps*k are left to the next row of the table
+  int64_t least_k = 0;                 // weights whose taps have fewer bytes are left to the next row of the table
 };
 
 // Best first; portable is last.
 std::span<const GemmRow> gemm_rows();
-// The row for weights of taps*k = depth.
-const GemmRow& select_gemm_row(Isa isa, int64_t depth);
+// The row for weights whose taps have k bytes.
+const GemmRow& select_gemm_row(Isa isa, int64_t k);
 
 namespace gemm {
 

@@ -2,16 +2,18 @@
 //
 // Tile   32 rows x 32 channels, K by 64: 2 x 2 accumulators (tmm0-3), 2 of X (tmm4, 5), 2 of W (tmm6, 7): all eight. A
 //        tdpbusd multiplies 16 x 64 by 64 x 16 in 16 cycles; four of them, 64 cycles, need four tile loads of 8 cycles.
-// X      dense rows of b.depth bytes, a multiple of 64 (GemmRow::gather makes them where they are not): all taps of a
-// row
-//        lie one after the other, so K is padded once, not once per tap.
-// W      panels of pack_panels with the taps joined: [depth/4][width][4], zero padded, so what X holds past K is of no
-//        account. 16 quads of 16 channels are a tile as they lie.
+// X      dense rows of b.depth bytes (GemmRow::gather makes them where they are not): all taps of a row lie one after
+// the
+//        other, so K is padded once. Or segments of output rows under taps that are a whole number of steps, or less
+//        than one: a tile is configured for any K up to 64, though it takes no less time.
+// W      panels of pack_panels: [K/4][width][4], zero padded, so what X holds past K is of no account. 16 quads of 16
+//        channels are a tile as they lie.
 // Exact  tdpbusd does not saturate; sums wrap.
 // Tails  m: the last tile is configured with fewer rows, so nothing past the last is read, and it takes less time; n:
 // one
 //        tile of channels instead of two, the store masked.
-// Small  few rows are bound by reading W: up to kFewRows go to the vpdpbusd tiles, which read the same panels.
+// Small  few rows are bound by reading W: up to kFewRows go to the vpdpbusd tiles, which read the same panels, as do
+//        windows whose taps are not joined and that no segments cover.
 // State  tiles are configured at the start of a panel and released at its end: a thread that keeps tile state makes
 // each
 //        of its context switches save 8 KB.
@@ -26,6 +28,11 @@ constexpr int64_t kRows = 16;  // of a tile
 constexpr int64_t kStep = 64;  // bytes of K that a tile holds
 constexpr int64_t kFewRows = 4;
 
+// The tiles' share of K: all of it where it is less than a tile holds.
+INT8_INLINE int64_t step_of(int64_t depth) {
+  return depth < kStep ? depth : kStep;
+}
+
 struct alignas(64) TileConfig {
   uint8_t palette = 1;
   uint8_t start_row = 0;
@@ -34,12 +41,12 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {};
 };
 
-// Tiles for 16 rows and then `second` rows of X (one tile if it is 0); W and all widths are full.
-void configure(int64_t first, int64_t second) {
+// Tiles for `first` and `second` rows of X (one tile if the latter is 0) and steps of K of `step` bytes.
+void configure(int64_t first, int64_t second, int64_t step) {
   TileConfig c;
-  const int64_t rows[8] = {first, first, second, second, first, second, kRows, kRows};
+  const int64_t rows[8] = {first, first, second, second, first, second, step / 4, step / 4};
   for (int t = 0; t < 8; t++) {
-    c.row_bytes[t] = 64;
+    c.row_bytes[t] = t == 4 || t == 5 ? static_cast<uint16_t>(step) : 64;
     c.rows[t] = static_cast<uint8_t>(rows[t] > 0 ? rows[t] : 1);
   }
 #ifdef __GNUC__
@@ -55,7 +62,8 @@ struct TileSource {
   int64_t pitch;
   const int64_t* taps;
   int64_t tap_count;
-  int64_t k;  // of a tap, a multiple of kStep
+  int64_t k;     // bytes of a tap, a multiple of `step`
+  int64_t step;  // bytes of K that the tiles are configured for
 };
 
 // sums[row][channel] of up to 32 rows x 16*kColumns channels over the whole depth.
@@ -66,10 +74,11 @@ INT8_INLINE void multiply(const TileSource& x, const int8_t* w, int64_t w_pitch,
   if (kColumns > 1) _tile_zero(1);
   if (kTileRows > 1) _tile_zero(2);
   if (kTileRows > 1 && kColumns > 1) _tile_zero(3);
+  const int64_t w_step = x.step / 4 * w_pitch;
   for (int64_t t = 0; t < x.tap_count; t++) {
     const uint8_t* upper = x.upper + x.taps[t];
     const uint8_t* lower = x.lower + x.taps[t];
-    for (int64_t k = 0; k < x.k; k += kStep, w += kRows * w_pitch) {
+    for (int64_t k = 0; k < x.k; k += x.step, w += w_step) {
       _tile_loadd(6, w, w_pitch);
       _tile_loadd(4, upper + k, x.pitch);
       _tile_dpbusd(0, 4, 6);
@@ -121,30 +130,32 @@ __attribute__((noinline)) void tile_rows(const GemmBlock& b, const EpilogueScala
   alignas(64) int32_t sums[2 * kRows][4 * kLanes];
   constexpr int64_t kOneTap = 0;
   const uint8_t* x = b.x + first * b.x_pitch;
-  multiply_panel<kTileRows, NV>({x, x + kRows * b.x_pitch, b.x_pitch, &kOneTap, 1, b.depth}, b.w, sums[0]);
+  multiply_panel<kTileRows, NV>({x, x + kRows * b.x_pitch, b.x_pitch, &kOneTap, 1, b.depth, step_of(b.depth)}, b.w,
+                                sums[0]);
   finish_sums<NV>(sums, b, e, first, m);
 }
 
 template <int NV>
 void panel_rows(const GemmBlock& b, const EpilogueScalars& e) {
+  const int64_t step = step_of(b.depth);
   int64_t r = 0;
   if (b.m >= 2 * kRows) {
-    configure(kRows, kRows);
+    configure(kRows, kRows, step);
     for (; r + 2 * kRows <= b.m; r += 2 * kRows) tile_rows<2, NV>(b, e, r, 2 * kRows);
   }
   const int64_t left = b.m - r;
   if (left > kRows) {
-    configure(kRows, left - kRows);
+    configure(kRows, left - kRows, step);
     tile_rows<2, NV>(b, e, r, left);
   } else if (left > 0) {
-    configure(left, 0);
+    configure(left, 0, step);
     tile_rows<1, NV>(b, e, r, left);
   }
   _tile_release();
 }
 
 void run(const GemmBlock& b, const EpilogueScalars& e) {
-  if (b.m <= kFewRows && (b.taps == 1 || b.k % 4 == 0)) {
+  if (b.x == nullptr || b.depth == 0 || (b.m <= kFewRows && b.taps == 1)) {
     run_tiles(b, e);
   } else if (b.n > 48) {
     panel_rows<4>(b, e);
@@ -162,10 +173,10 @@ template <int NV>
 void panel_segments(const SegmentBlock& s, const EpilogueScalars& e) {
   alignas(64) int32_t sums[2 * kRows][4 * kLanes];
   GemmBlock b = s.panel;
-  configure(s.length, s.length);
+  configure(s.length, s.length, step_of(s.k));
   for (int64_t i = 0; i < s.count; i += 2) {
     const bool pair = i + 1 < s.count;
-    const TileSource x{s.x[i], s.x[pair ? i + 1 : i], s.x_step, s.taps, s.tap_count, s.k};
+    const TileSource x{s.x[i], s.x[pair ? i + 1 : i], s.x_step, s.taps, s.tap_count, s.k, step_of(s.k)};
     if (pair) {
       multiply_panel<2, NV>(x, b.w, sums[0]);
     } else {
@@ -221,6 +232,6 @@ const GemmRow gemm::kAvx512Amx{.isa = Isa::kAvx512Amx,
                                .gather = gather,
                                .depth_quantum = 64,
                                .run_segments = run_segments,
-                               .least_depth = 64};
+                               .least_k = 9};
 
 }  // namespace int8

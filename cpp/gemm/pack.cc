@@ -5,6 +5,16 @@
 
 namespace int8 {
 
+namespace {
+
+// Taps that tiles read in segments where they lie (SegmentBlock) stay apart; rows that are gathered have them joined.
+bool joins_taps(const GemmRow& row, int64_t taps, int64_t k) {
+  if (row.gather == nullptr) return false;
+  return row.run_segments == nullptr || taps == 1 || k > row.depth_quantum;
+}
+
+}  // namespace
+
 PanelLayout panel_layout(const GemmRow& row, int64_t groups, int64_t channels, int64_t taps, int64_t k) {
   return {.groups = groups,
           .channels = channels,
@@ -13,7 +23,7 @@ PanelLayout panel_layout(const GemmRow& row, int64_t groups, int64_t channels, i
           .nr = row.nr,
           .quantum = row.quantum,
           .kr = row.kr,
-          .depth_quantum = row.gather != nullptr ? row.depth_quantum : 0};
+          .depth_quantum = joins_taps(row, taps, k) ? row.depth_quantum : 0};
 }
 
 void pack_panels(const PanelLayout& layout, const uint8_t* w, uint8_t flip, int8_t* packed) {

@@ -15,7 +15,8 @@ constexpr int64_t round_up(int64_t a, int64_t b) {
 
 // Where things stand in packed weights. Every group has ceil(channels/nr) panels, one after the other; a panel is
 // [taps][ceil(k/kr)][width][kr] bytes, width nr but for a group's last panel, which is cut to a multiple of `quantum`.
-// Where taps are joined (depth_quantum is not 0), it is [depth/kr][width][kr]: taps*k padded to that multiple.
+// Where taps are joined (depth_quantum is not 0), it is [depth/kr][width][kr]: taps*k padded to a multiple of
+// depth_quantum, or of kr where it is less.
 // Parameters of channels (offsets, multipliers, …) are arrays of groups * panels * nr.
 struct PanelLayout {
   int64_t groups = 1;
@@ -31,7 +32,10 @@ struct PanelLayout {
   int64_t panel_channels(int64_t panel) const { return panel + 1 < panels() ? nr : channels - panel * nr; }
   int64_t panel_width(int64_t panel) const { return round_up(panel_channels(panel), quantum); }
   bool joined() const { return depth_quantum != 0; }
-  int64_t depth() const { return joined() ? round_up(taps * k, depth_quantum) : taps * round_up(k, kr); }
+  int64_t depth() const {
+    if (!joined()) return taps * round_up(k, kr);
+    return round_up(taps * k, taps * k < depth_quantum ? kr : depth_quantum);
+  }
   int64_t group_bytes() const { return ((panels() - 1) * nr + panel_width(panels() - 1)) * depth(); }
   int64_t bytes() const { return groups * group_bytes(); }
   int64_t panel_offset(int64_t group, int64_t panel) const { return group * group_bytes() + panel * nr * depth(); }

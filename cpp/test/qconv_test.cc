@@ -442,14 +442,14 @@ TEST(QConvCalls, PackedWeightsKeepTheirInstructionSet) {
   }
 }
 
-TEST(QConvCalls, ARowLeavesWeightsOfLittleDepthToTheNextOne) {
+TEST(QConvCalls, ARowLeavesWeightsOfShortTapsToTheNextOne) {
   for (const GemmRow& row : gemm_rows()) {
-    EXPECT_EQ(&select_gemm_row(row.isa, row.least_depth), &row);
-    if (row.least_depth > 0) {
-      EXPECT_LT(select_gemm_row(row.isa, row.least_depth - 1).isa, row.isa);
+    EXPECT_EQ(&select_gemm_row(row.isa, row.least_k), &row);
+    if (row.least_k > 0) {
+      EXPECT_LT(select_gemm_row(row.isa, row.least_k - 1).isa, row.isa);
     }
   }
-  EXPECT_EQ(gemm_rows().back().least_depth, 0);
+  EXPECT_EQ(gemm_rows().back().least_k, 0);
 }
 
 }  // namespace
