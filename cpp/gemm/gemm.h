@@ -103,7 +103,8 @@ struct GemmRow {
   GatherFn* gather = nullptr;
   int depth_quantum = 1;
   SegmentsFn* run_segments = nullptr;  // may be null: not all kernels have one
-  int64_t least_k = 0;                 // weights whose taps have fewer bytes are left to the next row of the table
+  int split = 0;        // a panel is packed as parts of this many channels, one after the other; 0: as one
+  int64_t least_k = 0;  // weights whose taps have fewer bytes are left to the next row of the table
 };
 
 // Best first; portable is last.

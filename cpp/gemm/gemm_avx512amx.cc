@@ -8,6 +8,10 @@
 //        than one: a tile is configured for any K up to 64, though it takes no less time.
 // W      panels of pack_panels: [K/4][width][4], zero padded, so what X holds past K is of no account. 16 quads of 16
 //        channels are a tile as they lie.
+// Cache  X of a tile's rows stays in the first cache for both parts of a panel; W is read with the hint of streaming,
+// so
+//        that it does not drive X out: with plain loads 1024x1024x1024 takes half as long again.
+// Tried  tiles that start with the offsets (loaded with a stride of 0): slower than adding them in the epilogue.
 // Exact  tdpbusd does not saturate; sums wrap.
 // Tails  m: the last tile is configured with fewer rows, so nothing past the last is read, and it takes less time; n:
 // one
@@ -27,6 +31,8 @@ namespace {
 constexpr int64_t kRows = 16;  // of a tile
 constexpr int64_t kStep = 64;  // bytes of K that a tile holds
 constexpr int64_t kFewRows = 4;
+constexpr int64_t kSplit = 32;         // channels of a part of a panel
+constexpr int64_t kStreamDepth = 384;  // from here on a panel of 24 KB or more would fill the first cache
 
 // The tiles' share of K: all of it where it is less than a tile holds.
 INT8_INLINE int64_t step_of(int64_t depth) {
@@ -64,26 +70,36 @@ struct TileSource {
   int64_t tap_count;
   int64_t k;     // bytes of a tap, a multiple of `step`
   int64_t step;  // bytes of K that the tiles are configured for
+  int64_t depth() const { return tap_count * k; }
 };
 
 // sums[row][channel] of up to 32 rows x 16*kColumns channels over the whole depth.
-template <int kTileRows, int kColumns>
-INT8_INLINE void multiply(const TileSource& x, const int8_t* w, int64_t w_pitch, int32_t* sums) {
+template <int kTileRows, int kColumns, bool kStream>
+INT8_INLINE void multiply(const TileSource& x, const int8_t* w, int32_t* sums) {
+  constexpr int64_t kWPitch = kStep * kColumns;
   constexpr int64_t kPitch = 4 * kLanes * sizeof(int32_t);
   _tile_zero(0);
   if (kColumns > 1) _tile_zero(1);
   if (kTileRows > 1) _tile_zero(2);
   if (kTileRows > 1 && kColumns > 1) _tile_zero(3);
-  const int64_t w_step = x.step / 4 * w_pitch;
+  const int64_t w_step = x.step / 4 * kWPitch;
   for (int64_t t = 0; t < x.tap_count; t++) {
     const uint8_t* upper = x.upper + x.taps[t];
     const uint8_t* lower = x.lower + x.taps[t];
     for (int64_t k = 0; k < x.k; k += x.step, w += w_step) {
-      _tile_loadd(6, w, w_pitch);
+      if (kStream) {
+        _tile_stream_loadd(6, w, kWPitch);
+      } else {
+        _tile_loadd(6, w, kWPitch);
+      }
       _tile_loadd(4, upper + k, x.pitch);
       _tile_dpbusd(0, 4, 6);
       if (kColumns > 1) {
-        _tile_loadd(7, w + kStep, w_pitch);
+        if (kStream) {
+          _tile_stream_loadd(7, w + kStep, kWPitch);
+        } else {
+          _tile_loadd(7, w + kStep, kWPitch);
+        }
         _tile_dpbusd(1, 4, 7);
       }
       if (kTileRows > 1) {
@@ -100,11 +116,18 @@ INT8_INLINE void multiply(const TileSource& x, const int8_t* w, int64_t w_pitch,
 }
 
 // All NV*16 channels of a panel.
+template <int kTileRows, int NV, bool kStream>
+INT8_INLINE void multiply_parts(const TileSource& x, const int8_t* w, int32_t* sums) {
+  multiply<kTileRows, NV == 1 ? 1 : 2, kStream>(x, w, sums);
+  if (NV > 2) multiply<kTileRows, NV == 3 ? 1 : 2, kStream>(x, w + kSplit * x.depth(), sums + kSplit);
+}
 template <int kTileRows, int NV>
 INT8_INLINE void multiply_panel(const TileSource& x, const int8_t* w, int32_t* sums) {
-  constexpr int64_t kPitch = 64 * NV;
-  multiply<kTileRows, NV == 1 ? 1 : 2>(x, w, kPitch, sums);
-  if (NV > 2) multiply<kTileRows, NV == 3 ? 1 : 2>(x, w + 2 * kStep, kPitch, sums + 2 * kLanes);
+  if (x.depth() >= kStreamDepth) {
+    multiply_parts<kTileRows, NV, true>(x, w, sums);
+  } else {
+    multiply_parts<kTileRows, NV, false>(x, w, sums);
+  }
 }
 
 // The epilogue of rows first to first+m-1 of the block, whose sums these are.
@@ -154,9 +177,26 @@ void panel_rows(const GemmBlock& b, const EpilogueScalars& e) {
   _tile_release();
 }
 
+// On the vpdpbusd tiles, part by part.
+void run_parts(const GemmBlock& b, const EpilogueScalars& e) {
+  GemmBlock part = b;
+  part.n = b.n < kSplit ? b.n : kSplit;
+  run_tiles(part, e);
+  if (b.n <= kSplit) return;
+  const int64_t depth = b.x == nullptr ? b.taps * ((b.k + 3) & ~int64_t{3}) : b.depth;
+  part.n = b.n - kSplit;
+  part.w += kSplit * depth;
+  part.offsets += kSplit;
+  part.zero_points += b.zero_points == nullptr ? 0 : kSplit;
+  part.multipliers += b.multipliers == nullptr ? 0 : kSplit;
+  part.bias += b.bias == nullptr ? 0 : kSplit;
+  part.y += kSplit * (e.kind == OutputKind::kS32 || e.kind == OutputKind::kF32 ? 4 : 1);
+  run_tiles(part, e);
+}
+
 void run(const GemmBlock& b, const EpilogueScalars& e) {
   if (b.x == nullptr || b.depth == 0 || (b.m <= kFewRows && b.taps == 1)) {
-    run_tiles(b, e);
+    run_parts(b, e);
   } else if (b.n > 48) {
     panel_rows<4>(b, e);
   } else if (b.n > 32) {
@@ -232,6 +272,7 @@ const GemmRow gemm::kAvx512Amx{.isa = Isa::kAvx512Amx,
                                .gather = gather,
                                .depth_quantum = 64,
                                .run_segments = run_segments,
+                               .split = kSplit,
                                .least_k = 9};
 
 }  // namespace int8

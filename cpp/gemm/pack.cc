@@ -23,7 +23,8 @@ PanelLayout panel_layout(const GemmRow& row, int64_t groups, int64_t channels, i
           .nr = row.nr,
           .quantum = row.quantum,
           .kr = row.kr,
-          .depth_quantum = joins_taps(row, taps, k) ? row.depth_quantum : 0};
+          .depth_quantum = joins_taps(row, taps, k) ? row.depth_quantum : 0,
+          .split = row.split};
 }
 
 void pack_panels(const PanelLayout& layout, const uint8_t* w, uint8_t flip, int8_t* packed) {
@@ -31,18 +32,17 @@ void pack_panels(const PanelLayout& layout, const uint8_t* w, uint8_t flip, int8
   const int64_t row = layout.taps * layout.k;
   const int64_t taps = layout.joined() ? 1 : layout.taps;
   const int64_t length = layout.joined() ? row : layout.k;
+  const int64_t most = layout.split > 0 ? layout.split : layout.nr;
   for (int64_t g = 0; g < layout.groups; g++) {
-    for (int64_t p = 0; p < layout.panels(); p++) {
-      const int64_t width = layout.panel_width(p);
-      for (int64_t n = 0; n < layout.panel_channels(p); n++) {
-        const uint8_t* from = w + (g * layout.channels + p * layout.nr + n) * row;
-        int8_t* to = packed + layout.panel_offset(g, p) + n * layout.kr;
-        for (int64_t t = 0; t < taps; t++) {
-          for (int64_t k = 0; k < length; k += layout.kr, to += width * layout.kr) {
-            for (int64_t i = 0; i < std::min(layout.kr, length - k); i++) {
-              to[i] = static_cast<int8_t>(*from++ ^ flip);
-            }
-          }
+    for (int64_t c = 0; c < layout.channels; c++) {
+      const int64_t panel = c / layout.nr;
+      const int64_t part = c % layout.nr / most * most;  // first channel of the part, in the panel
+      const int64_t width = std::min(most, layout.panel_width(panel) - part);
+      const uint8_t* from = w + (g * layout.channels + c) * row;
+      int8_t* to = packed + layout.panel_offset(g, panel) + part * layout.depth() + (c % layout.nr - part) * layout.kr;
+      for (int64_t t = 0; t < taps; t++) {
+        for (int64_t k = 0; k < length; k += layout.kr, to += width * layout.kr) {
+          for (int64_t i = 0; i < std::min(layout.kr, length - k); i++) to[i] = static_cast<int8_t>(*from++ ^ flip);
         }
       }
     }

@@ -15,6 +15,7 @@ constexpr int64_t round_up(int64_t a, int64_t b) {
 
 // Where things stand in packed weights. Every group has ceil(channels/nr) panels, one after the other; a panel is
 // [taps][ceil(k/kr)][width][kr] bytes, width nr but for a group's last panel, which is cut to a multiple of `quantum`.
+// A panel may be split into parts of `split` channels, each laid out like a panel of its own.
 // Where taps are joined (depth_quantum is not 0), it is [depth/kr][width][kr]: taps*k padded to a multiple of
 // depth_quantum, or of kr where it is less.
 // Parameters of channels (offsets, multipliers, …) are arrays of groups * panels * nr.
@@ -27,6 +28,7 @@ struct PanelLayout {
   int64_t quantum = 1;
   int64_t kr = 1;
   int64_t depth_quantum = 0;
+  int64_t split = 0;
 
   int64_t panels() const { return ceil_div(channels, nr); }
   int64_t panel_channels(int64_t panel) const { return panel + 1 < panels() ? nr : channels - panel * nr; }
