@@ -1,8 +1,9 @@
-// The portable kernel in use: 4 rows x 16 channels, K one by one, so that the loop over channels is contiguous.
+// The portable kernel in use: 32 rows x 16 channels, K by 16, so that W is widened once for many rows and in whole
+// vectors.
 #include "gemm/gemm_portable.h"
 
 namespace int8 {
 
-const GemmRow gemm::kPortable = portable_gemm_row<4, 16, 1, 16>();
+const GemmRow gemm::kPortable = portable_gemm_row<32, 16, 16, 4>();
 
 }  // namespace int8
