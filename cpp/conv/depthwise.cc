@@ -57,14 +57,14 @@ void run_strip(const BoundQuantized& op, const ConvGeometry& g, const Strip& s, 
   const PackedQuantized& p = *op.packed;
   const int64_t block = p.depthwise->block;
   const int64_t element = element_size(op.scalars.kind);
-  const bool by_columns = g.kernel == Dims3{1, 3, 3} && g.dilation.w == 1;
   DepthwiseBlock b;
   b.x_row = g.stride.h * s.row_bytes();
   b.x_pixel = g.stride.w * s.pixel_bytes;
   b.taps = taps;
   b.ones = p.quad_ones.data();
   b.quads = p.quads;
-  b.column = by_columns ? s.pixel_bytes : 0;
+  b.square = is_square(g.kernel) && g.dilation.w == 1 ? g.kernel.w : 0;
+  b.column = s.pixel_bytes;
   b.rows = s.rows;
   b.columns = s.columns;
   b.y_pixel = g.out_channels * element;

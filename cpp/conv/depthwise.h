@@ -5,8 +5,8 @@
 // The driver has copied the image into a strip with a border of the input zero point, one byte per output channel, so a
 // kernel knows no padding: tap t of a pixel lies at a fixed distance. As in gemm.h, x is u8 and w is s8.
 //
-// Taps are taken four at a time ("quads"): a 3x3 kernel by its columns, three taps and an empty one each, any other in
-// order. An empty place has weight 0 and the distance of tap 0.
+// Taps are taken four at a time ("quads"): 3x3 and 5x5 kernels by their columns, three taps and an empty one, or four
+// and then one, any other in order. An empty place has weight 0 and the distance of tap 0.
 #pragma once
 
 #include <array>
@@ -25,8 +25,9 @@ struct DepthwiseBlock {
   const int64_t* taps = nullptr;   // [quads*4] bytes from a pixel's first tap
   const uint32_t* ones = nullptr;  // [quads] a byte 1 for each tap that exists
   int64_t quads = 0;
-  // 3x3 columns: bytes from one to the next if output columns share them (dilation 1 along the width), else 0;
-  // x_pixel is then column or 2*column for the strides that have kernels of their own.
+  // 3 or 5 for a square kernel in columns that output columns share (dilation 1 along the width), else 0; a column is
+  // then `column` bytes from the next, and x_pixel once or twice that for the strides that have kernels of their own.
+  int64_t square = 0;
   int64_t column = 0;
 
   // In the order of the row's slots, 64-byte aligned.
@@ -61,6 +62,8 @@ namespace depthwise {
 extern const DepthwiseRow kPortable;
 #ifdef INT8_ARCH_X64
 extern const DepthwiseRow kAvx512Vnni;
+extern const DepthwiseRow kAvxVnni;
+extern const DepthwiseRow kAvx2;
 #endif
 
 }  // namespace depthwise

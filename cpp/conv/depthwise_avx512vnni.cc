@@ -4,18 +4,21 @@
 //        Unpacks work within 128-bit lanes: vector i, lane l holds channels 16*l+4*i to +3. Packed weights and
 //        parameters stand in that order, and packing the results puts the channels back into their own.
 // 3x3    a column of three taps is interleaved once and serves three outputs (stride 1) or one and a half (stride 2).
-// Regs   12 of W + 12 of columns + 4 accumulators = 28 of 32 zmm.
+// 5x5    a column of five taps serves five outputs at stride 1, two or three at stride 2 (depthwise_ring.h).
+// Regs   3x3: 12 of W + 12 of columns + 4 accumulators = 28 of 32 zmm; 5x5: 20 accumulators + 8 of the column,
+//        W from memory.
 // X      read in whole vectors: the strip has 64 bytes behind its end.
 // Tails  n: masked store.
 #include <immintrin.h>
 
-#include "conv/depthwise.h"
+#define INT8_UNROLL _Pragma("GCC unroll 64")
+#define INT8_INLINE inline __attribute__((always_inline))
+
+// The ring is written with these macros.
+#include "conv/depthwise_ring.h"
 
 namespace int8 {
 namespace {
-
-#define INT8_UNROLL _Pragma("GCC unroll 64")
-#define INT8_INLINE inline __attribute__((always_inline))
 
 constexpr int kBlock = 64;
 
@@ -42,14 +45,14 @@ struct Constants {
   __mmask64 mask;
 };
 
-INT8_INLINE Constants constants(const DepthwiseBlock& b, const EpilogueScalars& e) {
+INT8_INLINE Constants constants(const EpilogueScalars& e, int64_t n) {
   const int shift = e.kind == OutputKind::kS8 ? 128 : 0;
   Constants c;
   c.zero_point = _mm512_set1_epi16(static_cast<int16_t>(e.zero_point + shift));
   c.lo = _mm512_set1_epi8(static_cast<char>(e.lo + shift));
   c.hi = _mm512_set1_epi8(static_cast<char>(e.hi + shift));
   c.flip = _mm512_set1_epi8(static_cast<char>(shift));
-  c.mask = b.n >= 64 ? ~__mmask64{0} : (__mmask64{1} << b.n) - 1;
+  c.mask = n >= 64 ? ~__mmask64{0} : (__mmask64{1} << n) - 1;
   return c;
 }
 
@@ -111,7 +114,7 @@ struct Columns3x3 {
 // kStride 1 or 2 along the width, codes out, weight zero points 0: what networks consist of.
 template <int kStride, bool kBound>
 __attribute__((noinline)) void run_3x3(const DepthwiseBlock& b, const EpilogueScalars& e) {
-  const Constants c = constants(b, e);
+  const Constants c = constants(e, b.n);
   __m512i w[3][4];
   INT8_UNROLL for (int k = 0; k < 3; k++) {
     INT8_UNROLL for (int i = 0; i < 4; i++) w[k][i] = _mm512_load_si512(b.w + 64 * (4 * k + i));
@@ -147,7 +150,7 @@ __attribute__((noinline)) void run_3x3(const DepthwiseBlock& b, const EpilogueSc
 // Any kernel, stride, dilation, output and zero points.
 template <bool kZeroPoints>
 __attribute__((noinline)) void run_any(const DepthwiseBlock& b, const EpilogueScalars& e) {
-  const Constants c = constants(b, e);
+  const Constants c = constants(e, b.n);
   for (int64_t r = 0; r < b.rows; r++) {
     const uint8_t* x = b.x + r * b.x_row;
     uint8_t* y = b.y + r * b.y_row;
@@ -185,14 +188,62 @@ __attribute__((noinline)) void run_any(const DepthwiseBlock& b, const EpilogueSc
   }
 }
 
+// The same registers for the ring of depthwise_ring.h.
+struct Ops {
+  using Vec = __m512i;
+  static constexpr int kChannels = kBlock;
+  static constexpr int kVectors = 4;
+  struct Constants : int8::Constants {
+    Constants(const EpilogueScalars& e, int64_t n) : int8::Constants(constants(e, n)) {}
+  };
+
+  template <int kTaps>
+  struct Column {
+    Vec v[2][kVectors];
+  };
+  template <int kTaps>
+  INT8_INLINE static Column<kTaps> load(const uint8_t* const (&rows)[kTaps], int64_t d) {
+    const Vec zero = _mm512_setzero_si512();
+    Vec in[kTaps];
+    INT8_UNROLL for (int t = 0; t < kTaps; t++) in[t] = _mm512_loadu_si512(rows[t] + d);
+    Column<kTaps> c;
+    interleave(in[0], in[1], in[2], in[3], c.v[0]);
+    interleave(in[4], zero, zero, zero, c.v[1]);
+    return c;
+  }
+  template <int kTaps>
+  struct Weights {
+    const int8_t* w;
+    Weights(const DepthwiseBlock& b, int) : w(b.w) {}
+    INT8_INLINE void multiply(Vec (&acc)[kVectors], const Column<kTaps>& column, int kw) const {
+      INT8_UNROLL for (int u = 0; u < 2; u++) {
+        INT8_UNROLL for (int i = 0; i < kVectors; i++) {
+          acc[i] = _mm512_dpbusd_epi32(acc[i], column.v[u][i], _mm512_load_si512(w + 64 * ((kw * 2 + u) * 4 + i)));
+        }
+      }
+    }
+  };
+  INT8_INLINE static Vec offset(const DepthwiseBlock& b, int, int i) { return _mm512_load_si512(b.offsets + 16 * i); }
+  template <bool kBound>
+  INT8_INLINE static void store(const Vec (&acc)[kVectors], const float* multipliers, const Constants& c, uint8_t* y) {
+    store_codes<kBound>(acc, multipliers, c, y);
+  }
+};
+
 void run(const DepthwiseBlock& b, const EpilogueScalars& e) {
   const bool codes = e.kind == OutputKind::kU8 || e.kind == OutputKind::kS8;
+  const bool once = b.x_pixel == b.column;
+  const bool twice = b.x_pixel == 2 * b.column;
   if (b.zero_points != nullptr) {
     run_any<true>(b, e);
-  } else if (codes && b.column != 0 && b.x_pixel == b.column) {
+  } else if (codes && b.square == 3 && once) {
     e.unbounded ? run_3x3<1, true>(b, e) : run_3x3<1, false>(b, e);
-  } else if (codes && b.column != 0 && b.x_pixel == 2 * b.column) {
+  } else if (codes && b.square == 3 && twice) {
     e.unbounded ? run_3x3<2, true>(b, e) : run_3x3<2, false>(b, e);
+  } else if (codes && b.square == 5 && once) {
+    run_bounded<Ops, 5, 1>(b, e);
+  } else if (codes && b.square == 5 && twice) {
+    run_bounded<Ops, 5, 2>(b, e);
   } else {
     run_any<false>(b, e);
   }

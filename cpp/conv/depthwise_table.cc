@@ -7,6 +7,8 @@ std::span<const DepthwiseRow> depthwise_rows() {
   static const DepthwiseRow rows[] = {
 #ifdef INT8_ARCH_X64
       depthwise::kAvx512Vnni,
+      depthwise::kAvxVnni,
+      depthwise::kAvx2,
 #endif
       depthwise::kPortable,
   };

@@ -16,22 +16,18 @@ Method choose_method(const QuantizedWeights& w) {
   return Method::kTaps;
 }
 
-// Writes places of quads: 3x3 by columns, else in order. Returns the number of quads; `taps` may be null.
+// Writes places of quads: square kernels by columns, else in order. Returns the number of quads; `taps` may be null.
 int64_t list_quads(const Dims3& kernel, int32_t* taps) {
-  if (kernel == Dims3{1, 3, 3}) {
-    if (taps != nullptr) {
-      for (int x = 0; x < 3; x++) {
-        for (int y = 0; y < 3; y++) taps[4 * x + y] = y * 3 + x;
-        taps[4 * x + 3] = -1;
-      }
-    }
-    return 3;
-  }
-  const int64_t quads = ceil_div(kernel.count(), 4);
+  const bool square = is_square(kernel);
+  const int64_t columns = square ? kernel.w : 1;
+  const int64_t size = square ? kernel.h : kernel.count();  // taps of a column
+  const int64_t quads = ceil_div(size, 4);
   if (taps != nullptr) {
-    for (int64_t t = 0; t < quads * 4; t++) taps[t] = t < kernel.count() ? static_cast<int32_t>(t) : -1;
+    for (int64_t x = 0; x < columns; x++) {
+      for (int64_t t = 0; t < quads * 4; t++) *taps++ = t < size ? static_cast<int32_t>(t * columns + x) : -1;
+    }
   }
-  return quads;
+  return columns * quads;
 }
 
 // False if memory ran out.

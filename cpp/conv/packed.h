@@ -68,6 +68,11 @@ class BoundQuantized {
   AlignedBuffer<uint8_t> padding_row;  // one pixel of x_zero
 };
 
+// Depthwise kernels whose quads are columns.
+constexpr bool is_square(const Dims3& kernel) {
+  return kernel == Dims3{1, 3, 3} || kernel == Dims3{1, 5, 5};
+}
+
 // Bytes of one result.
 constexpr int64_t element_size(OutputKind kind) {
   return kind == OutputKind::kS32 || kind == OutputKind::kF32 ? 4 : 1;

@@ -384,6 +384,32 @@ TEST_P(QConv, TapsOfWholeStepsAreExactForEachWidth) {
   }
 }
 
+TEST_P(QConv, SquareDepthwiseKernelsAreExactAtEachStrideAndWidth) {
+  for (int64_t size : {3, 5}) {
+    for (int64_t stride : {1, 2, 3}) {
+      const auto square = [&](int64_t channels) {
+        QConvCase c;
+        return c.channels(channels, channels, channels).kernel(size, size).stride(stride, stride).x_zero(8);
+      };
+      for (int64_t w = size; w < size + 9; w++) check(square(40).input(6, w).padding(size / 2, size / 2));
+      for (int64_t channels : {2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 144})
+        check(square(channels).input(6, 11).padding(size / 2, size / 2));
+      check(square(35).input(9, 12).padding(0, 0));
+      check(square(35).input(17, 12).dilation(2, 1).padding(2, 1));
+      check(square(35).input(9, 19).dilation(1, 2).padding(1, 2));
+      check(square(35).input(9, 12).padding(2, 1).padding_after(0, 2).scale(1.5f));
+      for (CodeType x : kBothTypes) {
+        for (OutputKind y : kOutputs) {
+          QConvCase c = square(37).input(7, 8).padding(size / 2, size / 2).types(x, CodeType::kU8, y).w_zero(128);
+          check(c.x_zero(-1 + (x == CodeType::kU8 ? 128 : 0)));
+          check(c.w_zero_per_channel());
+          check(c.bounds());
+        }
+      }
+    }
+  }
+}
+
 TEST_P(QConv, OperandsAreNotReadBeforeTheirStart) {
   check(QConvCase::linear(7, 13, 21).guard_before().x_zero(4));
   for (int64_t c : {3, 13})
