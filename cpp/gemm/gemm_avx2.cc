@@ -31,6 +31,12 @@ INT8_INLINE void widen8(const uint8_t* from, int16_t* to) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), v);
 }
 
+INT8_INLINE void widen4(const uint8_t* from, int16_t* to) {
+  int32_t four;
+  __builtin_memcpy(&four, from, 4);
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_cvtepu8_epi16(_mm_cvtsi32_si128(four)));
+}
+
 // to[i] = from[i] for i < count, and one 0 behind. Nothing beyond from + count is read: the last bytes are taken
 // together with some before them, which are written for the second time.
 INT8_INLINE void widen(const uint8_t* from, int64_t count, int16_t* to) {
@@ -41,6 +47,9 @@ INT8_INLINE void widen(const uint8_t* from, int64_t count, int16_t* to) {
   } else if (count >= 8) {
     widen8(from, to);
     widen8(from + count - 8, to + count - 8);
+  } else if (count >= 4) {
+    widen4(from, to);
+    widen4(from + count - 4, to + count - 4);
   } else {
     for (int64_t i = 0; i < count; i++) to[i] = from[i];
   }
