@@ -62,6 +62,10 @@ void float_tile_portable(const FloatTile& tile, int rows, int width);
 void float_depthwise_portable(const DepthwiseTile& tile);
 void float_tile_avx512vnni(const FloatTile& tile, int rows, int width);
 void float_depthwise_avx512vnni(const DepthwiseTile& tile);
+void float_tile_avx2(const FloatTile& tile, int rows, int width);
+void float_depthwise_avx2(const DepthwiseTile& tile);
+void float_tile_neon(const FloatTile& tile, int rows, int width);
+void float_depthwise_neon(const DepthwiseTile& tile);
 
 // Weights in panels. Group g, panel p: K rows of `width` channels, one after another; a panel is nr wide, the last of a
 // group what remains, padded. Depthwise weights (one input and one output channel per group): [taps][channels].

@@ -11,6 +11,10 @@ namespace {
 constexpr FloatRow kRows[] = {
 #ifdef INT8_ARCH_X64
     {Isa::kAvx512Vnni, 12, 32, 16, float_tile_avx512vnni, float_depthwise_avx512vnni},
+    {Isa::kAvx2, 6, 16, 8, float_tile_avx2, float_depthwise_avx2},
+#endif
+#ifdef INT8_ARCH_ARM64
+    {Isa::kNeon, 6, 16, 4, float_tile_neon, float_depthwise_neon},
 #endif
     {Isa::kPortable, 4, 16, 4, float_tile_portable, float_depthwise_portable},
 };

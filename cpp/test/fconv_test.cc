@@ -243,7 +243,11 @@ TEST(FloatLinear, IsTheFmaChainForEverySize) {
 TEST(FloatTable, ChoosesTheBestRowThatTheInstructionSetIncludes) {
   EXPECT_EQ(select_row(float_rows(), Isa::kPortable).isa, Isa::kPortable);
 #ifdef INT8_ARCH_X64
-  EXPECT_EQ(select_row(float_rows(), Isa::kAvx512Vnni).isa, Isa::kAvx512Vnni);
+  EXPECT_EQ(select_row(float_rows(), Isa::kAvx512Amx).isa, Isa::kAvx512Vnni);
+  EXPECT_EQ(select_row(float_rows(), Isa::kAvxVnni).isa, Isa::kAvx2);
+#endif
+#ifdef INT8_ARCH_ARM64
+  EXPECT_EQ(select_row(float_rows(), Isa::kI8mm).isa, Isa::kNeon);
 #endif
 }
 

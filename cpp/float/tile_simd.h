@@ -1,0 +1,90 @@
+// Float32 tiles on any vector registers: clamp(fma chain over K from the bias), one accumulator per output (kernels.h,
+// numerics.md 7). The text that instruction sets share; only their files include it.
+//
+// Simd gives the registers: Vec of kLanes floats, splat, load, fma(a, b, c) = a*b + c; Part, the lanes that exist, made
+// of their number, with load and store that touch no other; Clamp(lo, hi), IEEE min(max(v, lo), hi): a NaN stays, +0 is
+// above -0.
+#pragma once
+
+#include "float/kernels.h"
+
+namespace int8 {
+namespace {
+
+// Up to kRows pixels x kVectors vectors of channels; K one by one: kVectors loads of W, each pixel's x broadcast.
+// Tails  pixels: a kernel for each number of rows, so none is computed twice; channels: W is padded, the store partial.
+template <class Simd, int kMr, int kRows, int kVectors>
+void tile_kernel(const FloatTile& tile) {
+  using Vec = typename Simd::Vec;
+  using Part = typename Simd::Part;
+  constexpr int kLanes = Simd::kLanes;
+  Vec acc[kRows][kVectors];
+  const auto part = [&tile](int v) { return Part(tile.channels - kLanes * v); };
+  if (tile.bias != nullptr) {
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) acc[m][v] = Simd::load(tile.bias + kLanes * v);
+    }
+  } else {
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        acc[m][v] = Simd::load(tile.y + m * tile.y_stride + kLanes * v, part(v));
+      }
+    }
+  }
+  const float* w = tile.w;
+  const float* const* x = tile.x;
+  for (int64_t r = 0; r < tile.runs; ++r, x += kMr) {
+    const float* p[kRows];
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m) p[m] = x[m];
+    for (int64_t k = 0; k < tile.length; ++k, w += kLanes * kVectors) {
+      Vec wv[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) wv[v] = Simd::load(w + kLanes * v);
+#pragma GCC unroll 16
+      for (int m = 0; m < kRows; ++m) {
+        const Vec xv = Simd::splat(p[m][k]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) acc[m][v] = Simd::fma(xv, wv[v], acc[m][v]);
+      }
+    }
+  }
+  if (tile.last) {
+    const typename Simd::Clamp clamp(tile.lo, tile.hi);
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) acc[m][v] = clamp(acc[m][v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < kRows; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) Simd::store(tile.y + m * tile.y_stride + kLanes * v, acc[m][v], part(v));
+  }
+}
+
+// The kernel for so many rows.
+template <class Simd, int kMr, int kVectors, int kRows = kMr>
+void tile_of_rows(const FloatTile& tile, int rows) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return tile_of_rows<Simd, kMr, kVectors, kRows - 1>(tile, rows);
+  }
+  tile_kernel<Simd, kMr, kRows, kVectors>(tile);
+}
+
+// The kernel for so many vectors of channels.
+template <class Simd, int kMr, int kVectors>
+void tile_of_width(const FloatTile& tile, int rows, int vectors) {
+  if constexpr (kVectors > 1) {
+    if (vectors < kVectors) return tile_of_width<Simd, kMr, kVectors - 1>(tile, rows, vectors);
+  }
+  tile_of_rows<Simd, kMr, kVectors>(tile, rows);
+}
+
+}  // namespace
+}  // namespace int8
