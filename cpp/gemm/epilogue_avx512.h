@@ -27,16 +27,27 @@ INT8_INLINE __mmask16 lane_mask(int64_t n, int j) {
   return left >= kLanes ? 0xffff : left <= 0 ? 0 : static_cast<__mmask16>((1u << left) - 1);
 }
 
-struct CodeConstants {
-  __m512i zero_point;  // int16, in the u8 domain
-  __m512i lo, hi;      // u8
+// How codes are stored. Plain is what most layers have: every M is below 1, and the bounds are the type's own, so that
+// the saturating packs are all the clamping there is.
+enum class Codes { kGeneral, kPlainU8, kPlainS8 };
+
+// An epilogue's constants, made once for a panel. Tiles load them: a broadcast would take a port of the multipliers.
+struct Epilogue {
+  EpilogueScalars e;
+  Codes codes;
+  __m512i zero_point;  // int16; in the u8 domain but for kPlainS8
+  __m512i lo, hi;      // u8 domain
   __m512i flip;        // 0x80 in each byte for s8
 };
 
-INT8_INLINE CodeConstants code_constants(const EpilogueScalars& e) {
-  const int shift = e.kind == OutputKind::kS8 ? 128 : 0;
-  CodeConstants c;
-  c.zero_point = _mm512_set1_epi16(static_cast<int16_t>(e.zero_point + shift));
+INT8_INLINE Epilogue make_epilogue(const EpilogueScalars& e) {
+  const bool s8 = e.kind == OutputKind::kS8;
+  const bool plain = !e.unbounded && e.hi - e.lo == 255;
+  const int shift = s8 ? 128 : 0;
+  Epilogue c;
+  c.e = e;
+  c.codes = !plain ? Codes::kGeneral : s8 ? Codes::kPlainS8 : Codes::kPlainU8;
+  c.zero_point = _mm512_set1_epi16(static_cast<int16_t>(e.zero_point + (plain ? 0 : shift)));
   c.lo = _mm512_set1_epi8(static_cast<char>(e.lo + shift));
   c.hi = _mm512_set1_epi8(static_cast<char>(e.hi + shift));
   c.flip = _mm512_set1_epi8(static_cast<char>(shift));
@@ -51,27 +62,33 @@ INT8_INLINE __m512i scale(__m512i acc, const float* multipliers) {
   return _mm512_cvtps_epi32(f);
 }
 
-// Four vectors at a time: one row of 49 to 64 channels, two of 17 to 32, four of up to 16.
-template <int MR, int NV, bool kBound>
-INT8_INLINE void store_codes(const __m512i (&acc)[MR][NV], const GemmBlock& b, const CodeConstants& c,
-                             uint8_t* const (&y)[MR]) {
+// Scales everything first, so that long chains run side by side, then packs four vectors at a time: one row of 49 to 64
+// channels, two of 17 to 32, four of up to 16.
+template <int MR, int NV, Codes kCodes>
+INT8_INLINE void store_codes(__m512i (&acc)[MR][NV], const GemmBlock& b, const Epilogue& c, uint8_t* const (&y)[MR]) {
   constexpr int kRows = NV == 3 ? 1 : 4 / NV;
+  const float* multipliers = b.multipliers;
   const __mmask64 mask = b.n >= 64 ? ~__mmask64{0} : (__mmask64{1} << b.n) - 1;
+  INT8_UNROLL for (int r = 0; r < MR; r++) {
+    INT8_UNROLL for (int j = 0; j < NV; j++) {
+      acc[r][j] = scale<kCodes == Codes::kGeneral>(acc[r][j], multipliers + kLanes * j);
+    }
+  }
   // Packs work within 128-bit lanes: dword 4*l+v of the result holds elements 4*l to 4*l+3 of vector v.
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   INT8_UNROLL for (int r = 0; r < MR; r += kRows) {
     __m512i q[4];
     INT8_UNROLL for (int v = 0; v < 4; v++) {
       const int row = r + v / NV;
-      q[v] = v < kRows * NV && row < MR
-                 ? scale<kBound>(acc[row < MR ? row : 0][v % NV], b.multipliers + kLanes * (v % NV))
-                 : _mm512_setzero_si512();
+      q[v] = v < kRows * NV && row < MR ? acc[row < MR ? row : 0][v % NV] : _mm512_setzero_si512();
     }
     const __m512i lo = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), c.zero_point);
     const __m512i hi = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), c.zero_point);
-    __m512i bytes = _mm512_packus_epi16(lo, hi);
-    bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, c.lo), c.hi);
-    bytes = _mm512_permutexvar_epi32(order, _mm512_xor_si512(bytes, c.flip));
+    __m512i bytes = kCodes == Codes::kPlainS8 ? _mm512_packs_epi16(lo, hi) : _mm512_packus_epi16(lo, hi);
+    if (kCodes == Codes::kGeneral) {
+      bytes = _mm512_xor_si512(_mm512_min_epu8(_mm512_max_epu8(bytes, c.lo), c.hi), c.flip);
+    }
+    bytes = _mm512_permutexvar_epi32(order, bytes);
     if (NV >= 3) {
       _mm512_mask_storeu_epi8(y[r], mask, bytes);
     } else if (NV == 2) {
@@ -113,8 +130,7 @@ INT8_INLINE void store_f32(const __m512i (&acc)[NV], const GemmBlock& b, const E
 
 // The epilogue of rows first to first+m-1 of the block, m <= MR: acc holds offset + sum(x*w), and is consumed.
 template <int MR, int NV>
-INT8_INLINE void finish(__m512i (&acc)[MR][NV], const GemmBlock& b, const EpilogueScalars& e, int64_t first,
-                        int64_t m) {
+INT8_INLINE void finish(__m512i (&acc)[MR][NV], const GemmBlock& b, const Epilogue& c, int64_t first, int64_t m) {
   uint8_t* y[MR];
   INT8_UNROLL for (int r = 0; r < MR; r++) y[r] = b.y + (first + (r < m ? r : m - 1)) * b.y_pitch;
   if (b.zero_points != nullptr) {
@@ -126,14 +142,16 @@ INT8_INLINE void finish(__m512i (&acc)[MR][NV], const GemmBlock& b, const Epilog
       }
     }
   }
-  if (e.kind == OutputKind::kS32) {
+  if (c.e.kind == OutputKind::kS32) {
     INT8_UNROLL for (int r = 0; r < MR; r++) store_s32(acc[r], y[r], b.n);
-  } else if (e.kind == OutputKind::kF32) {
-    INT8_UNROLL for (int r = 0; r < MR; r++) store_f32(acc[r], b, e, y[r]);
-  } else if (e.unbounded) {
-    store_codes<MR, NV, true>(acc, b, code_constants(e), y);
+  } else if (c.e.kind == OutputKind::kF32) {
+    INT8_UNROLL for (int r = 0; r < MR; r++) store_f32(acc[r], b, c.e, y[r]);
+  } else if (c.codes == Codes::kPlainU8) {
+    store_codes<MR, NV, Codes::kPlainU8>(acc, b, c, y);
+  } else if (c.codes == Codes::kPlainS8) {
+    store_codes<MR, NV, Codes::kPlainS8>(acc, b, c, y);
   } else {
-    store_codes<MR, NV, false>(acc, b, code_constants(e), y);
+    store_codes<MR, NV, Codes::kGeneral>(acc, b, c, y);
   }
 }
 

@@ -103,12 +103,12 @@ INT8_INLINE void add_taps(const GemmBlock& b, int64_t first, __m512i (&acc)[kSpl
 
 // Rows first to first+m-1 of the block, m <= MR. kSplit chains per accumulator hide vpdpbusd's latency in small tiles.
 template <int MR, int NV, int kSplit>
-__attribute__((noinline)) void tile(const GemmBlock& b, const EpilogueScalars& e, int64_t first, int64_t m) {
+__attribute__((noinline)) void tile(const GemmBlock& b, const Epilogue& e, int64_t first, int64_t m) {
   __m512i acc[kSplit][MR][NV];
-  INT8_UNROLL for (int j = 0; j < NV; j++) {
-    const __m512i offset = _mm512_load_si512(b.offsets + kLanes * j);
-    INT8_UNROLL for (int r = 0; r < MR; r++) {
-      acc[0][r][j] = offset;
+  INT8_UNROLL for (int r = 0; r < MR; r++) {
+    const int32_t* offsets = b.offsets;
+    INT8_UNROLL for (int j = 0; j < NV; j++) {
+      acc[0][r][j] = _mm512_load_si512(offsets + kLanes * j);
       INT8_UNROLL for (int s = 1; s < kSplit; s++) acc[s][r][j] = _mm512_setzero_si512();
     }
   }
@@ -123,7 +123,7 @@ __attribute__((noinline)) void tile(const GemmBlock& b, const EpilogueScalars& e
 
 // All rows of a panel whose width is NV vectors: full tiles, then one of the smallest size that holds the rest.
 template <int MR, int NV>
-void panel(const GemmBlock& b, const EpilogueScalars& e) {
+void panel(const GemmBlock& b, const Epilogue& e) {
   int64_t r = 0;
   for (; r + MR <= b.m; r += MR) tile<MR, NV, 1>(b, e, r, MR);
   const int64_t left = b.m - r;
@@ -141,7 +141,8 @@ void panel(const GemmBlock& b, const EpilogueScalars& e) {
   }
 }
 
-inline void run_tiles(const GemmBlock& b, const EpilogueScalars& e) {
+inline void run_tiles(const GemmBlock& b, const EpilogueScalars& scalars) {
+  const Epilogue e = make_epilogue(scalars);
   if (b.n > 48) {
     panel<6, 4>(b, e);
   } else if (b.n > 32) {
