@@ -15,6 +15,8 @@
 
 #define INT8_UNROLL _Pragma("GCC unroll 64")
 #define INT8_INLINE inline __attribute__((always_inline))
+// The vector is in a register here: without it g++ 12 may keep a loop's accumulators on the stack.
+#define INT8_KEEP(v) asm("" : "+v"(v))
 
 namespace int8 {
 namespace {
