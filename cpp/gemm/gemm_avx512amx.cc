@@ -132,8 +132,8 @@ INT8_INLINE void multiply_panel(const TileSource& x, const int8_t* w, int32_t* s
 
 // The epilogue of rows first to first+m-1 of the block, whose sums these are.
 template <int NV>
-INT8_INLINE void finish_sums(const int32_t (*sums)[4 * kLanes], const GemmBlock& b, const EpilogueScalars& e,
-                             int64_t first, int64_t m) {
+INT8_INLINE void finish_sums(const int32_t (*sums)[4 * kLanes], const GemmBlock& b, const Epilogue& e, int64_t first,
+                             int64_t m) {
   constexpr int MR = NV == 1 ? 4 : 2;
   for (int64_t r = 0; r < m; r += MR) {
     __m512i acc[MR][NV];
@@ -149,7 +149,7 @@ INT8_INLINE void finish_sums(const int32_t (*sums)[4 * kLanes], const GemmBlock&
 
 // Rows first to first+m-1, m <= 32, against the NV*16 channels of the panel.
 template <int kTileRows, int NV>
-__attribute__((noinline)) void tile_rows(const GemmBlock& b, const EpilogueScalars& e, int64_t first, int64_t m) {
+__attribute__((noinline)) void tile_rows(const GemmBlock& b, const Epilogue& e, int64_t first, int64_t m) {
   alignas(64) int32_t sums[2 * kRows][4 * kLanes];
   constexpr int64_t kOneTap = 0;
   const uint8_t* x = b.x + first * b.x_pitch;
@@ -159,7 +159,8 @@ __attribute__((noinline)) void tile_rows(const GemmBlock& b, const EpilogueScala
 }
 
 template <int NV>
-void panel_rows(const GemmBlock& b, const EpilogueScalars& e) {
+void panel_rows(const GemmBlock& b, const EpilogueScalars& scalars) {
+  const Epilogue e = make_epilogue(scalars);
   const int64_t step = step_of(b.depth);
   int64_t r = 0;
   if (b.m >= 2 * kRows) {
@@ -210,7 +211,8 @@ void run(const GemmBlock& b, const EpilogueScalars& e) {
 
 // Two segments at a time, one in each tile of X; the last one may be alone.
 template <int NV>
-void panel_segments(const SegmentBlock& s, const EpilogueScalars& e) {
+void panel_segments(const SegmentBlock& s, const EpilogueScalars& scalars) {
+  const Epilogue e = make_epilogue(scalars);
   alignas(64) int32_t sums[2 * kRows][4 * kLanes];
   GemmBlock b = s.panel;
   configure(s.length, s.length, step_of(s.k));
