@@ -32,7 +32,10 @@ LayerRunner::LayerRunner(const Layer& l) : is_gemm_(l.is_gemm) {
   }
   const ConvGeometry& g = geometry_;
   const int64_t depth = g.in_channels / g.groups * g.kernel.count();
-  const std::vector<uint8_t> codes = random_bytes(g.out_channels * depth);
+  std::vector<uint8_t> codes = random_bytes(g.out_channels * depth);
+  if (l.weight_bits == 7) {
+    for (uint8_t& c : codes) c = static_cast<uint8_t>(c % 129 - 64);
+  }
   const std::vector<int32_t> zeros(static_cast<size_t>(g.out_channels));
   const std::vector<float> multipliers(static_cast<size_t>(g.out_channels), 1e-3f);
   const auto packed = pack_quantized({.codes = codes,

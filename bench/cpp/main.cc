@@ -3,6 +3,7 @@
 //
 //   int8_bench [--isa name] [--threads n] [--seconds s] conv CI CO K STRIDE SIZE GROUPS
 //   int8_bench [--isa name] [--threads n] [--seconds s] gemm M K N
+//   (with --weight-bits 7 before either: weights of seven bits, which avx2 multiplies faster)
 //   int8_bench [--isa name] roof
 //   int8_bench bandwidth [MIB]
 //
@@ -30,6 +31,7 @@ struct Options {
   std::vector<std::string> layer;
   int threads = 1;
   double seconds = 0.3;
+  int weight_bits = 8;
 };
 
 Options parse(int argc, char** argv) {
@@ -47,6 +49,9 @@ Options parse(int argc, char** argv) {
       if (!isa || !set_active_isa(*isa)) throw std::runtime_error("this CPU cannot run " + value);
     } else if (name == "--threads") {
       o.threads = std::stoi(value);
+    } else if (name == "--weight-bits") {
+      o.weight_bits = std::stoi(value);
+      if (o.weight_bits != 7 && o.weight_bits != 8) throw std::runtime_error("--weight-bits is 7 or 8");
     } else if (name == "--seconds") {
       o.seconds = std::stod(value);
     } else {
@@ -116,7 +121,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   set_num_threads(o.threads);
-  const Layer layer = layer_of(o.layer);
+  Layer layer = layer_of(o.layer);
+  layer.weight_bits = o.weight_bits;
   LayerRunner run(layer);
   const std::vector<uint8_t> bytes(layer.is_gemm && layer.m <= 8 ? static_cast<size_t>(layer.depth * layer.n) : 0, 1);
   Times times = time_calls(run, bytes, o.seconds);

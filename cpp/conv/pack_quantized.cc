@@ -60,9 +60,12 @@ bool pack_depthwise(const QuantizedWeights& weights, uint8_t flip, PackedQuantiz
 bool pack_gemm(const QuantizedWeights& weights, uint8_t flip, PackedQuantized& p) {
   const Dims3& kernel = weights.kernel;
   const bool merged = p.method == Method::kMergedRows;
-  p.panels = panel_layout(*p.gemm, weights.groups, weights.out_channels / weights.groups,
-                          merged ? kernel.d * kernel.h : kernel.count(),
-                          merged ? kernel.w * weights.in_per_group : weights.in_per_group);
+  const int64_t taps = merged ? kernel.d * kernel.h : kernel.count();
+  const int64_t k = merged ? kernel.w * weights.in_per_group : weights.in_per_group;
+  if (p.gemm->small_pairs != nullptr && pairs_fit(weights.codes.data(), weights.out_channels * taps, k, flip)) {
+    p.gemm = p.gemm->small_pairs;
+  }
+  p.panels = panel_layout(*p.gemm, weights.groups, weights.out_channels / weights.groups, taps, k);
   p.w = AlignedBuffer<int8_t>(static_cast<size_t>(p.panels.bytes()) + 1);
   if (p.w.data() == nullptr) return false;
   pack_panels(p.panels, weights.codes.data(), flip, p.w.data());

@@ -1,5 +1,5 @@
-// What happens to a tile's accumulators before and after the loop over k, on ymm registers: the text that gemm_avx2.cc
-// and gemm_avxvnni.cc share. Only they include it: the rest of the library is built without AVX.
+// What happens to a tile's accumulators before and after the loop over k, on ymm registers: the text that the avx2 and
+// avxvnni kernels share. Only they include it: the rest of the library is built without AVX.
 //
 // There are no byte masks below AVX-512, so a row of fewer channels than vectors hold goes through 16 bytes of stack
 // (codes), or through dword masks (s32, f32). Bytes behind n are never written.

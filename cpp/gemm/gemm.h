@@ -105,6 +105,7 @@ struct GemmRow {
   SegmentsFn* run_segments = nullptr;  // may be null: not all kernels have one
   int split = 0;        // a panel is packed as parts of this many channels, one after the other; 0: as one
   int64_t least_k = 0;  // weights whose taps have fewer bytes are left to the next row of the table
+  const GemmRow* small_pairs = nullptr;  // a faster row, taken instead for weights that pairs_fit (pack.h)
 };
 
 // Best first; portable is last.
@@ -120,6 +121,7 @@ extern const GemmRow kAvx512Vnni;
 extern const GemmRow kAvx512Amx;
 extern const GemmRow kAvxVnni;
 extern const GemmRow kAvx2;
+extern const GemmRow kAvx2Pairs;
 #endif
 
 }  // namespace gemm

@@ -7,7 +7,8 @@
 //        first cache: for 16 channels at a time it would be a tenth of the work.
 // W      panels of pack_panels: [taps][ceil(k/2)][width][2], zero padded; widened in the load. Packed as 16 bits they
 //        would save 4 % of the loop and cost twice the memory, which is what small batches wait for.
-// Exact  vpmaddwd adds two products of 16 bits in 32; vpmaddubsw, which adds them in 16, would saturate. Sums wrap.
+// Exact  vpmaddwd adds two products of 16 bits in 32; vpmaddubsw, which adds them in 16, may
+//        saturate: gemm_pairs_avx2.cc. Sums wrap.
 // Tails  k: widened like the rest, a zero behind an odd one; n: epilogue_ymm.h; m: smaller tiles of the same template.
 #include "gemm/epilogue_ymm.h"
 
@@ -195,7 +196,13 @@ void run(const GemmBlock& b, const EpilogueScalars& e) {
 
 }  // namespace
 
-const GemmRow gemm::kAvx2{
-    .isa = Isa::kAvx2, .mr = 6, .nr = kPanel, .quantum = 8, .kr = 2, .run = run, .row_sums = row_sums};
+const GemmRow gemm::kAvx2{.isa = Isa::kAvx2,
+                          .mr = 6,
+                          .nr = kPanel,
+                          .quantum = 8,
+                          .kr = 2,
+                          .run = run,
+                          .row_sums = row_sums,
+                          .small_pairs = &kAvx2Pairs};
 
 }  // namespace int8

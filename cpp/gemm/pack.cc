@@ -1,6 +1,7 @@
 #include "gemm/pack.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 namespace int8 {
@@ -25,6 +26,16 @@ PanelLayout panel_layout(const GemmRow& row, int64_t groups, int64_t channels, i
           .kr = row.kr,
           .depth_quantum = joins_taps(row, taps, k) ? row.depth_quantum : 0,
           .split = row.split};
+}
+
+bool pairs_fit(const uint8_t* w, int64_t rows, int64_t k, uint8_t flip) {
+  const auto magnitude = [flip](uint8_t code) { return std::abs(int32_t{static_cast<int8_t>(code ^ flip)}); };
+  for (int64_t r = 0; r < rows; r++, w += k) {
+    for (int64_t i = 0; i + 1 < k; i += 2) {
+      if (255 * (magnitude(w[i]) + magnitude(w[i + 1])) > 32767) return false;
+    }
+  }
+  return true;
 }
 
 void pack_panels(const PanelLayout& layout, const uint8_t* w, uint8_t flip, int8_t* packed) {

@@ -48,6 +48,10 @@ struct PanelLayout {
 
 PanelLayout panel_layout(const GemmRow& row, int64_t groups, int64_t channels, int64_t taps, int64_t k);
 
+// Whether 255*(|w[2i]| + |w[2i+1]|) <= 32767 for all pairs of neighbours in each row of [rows][k] codes, as s8: then no
+// sum of two products can leave int16.
+bool pairs_fit(const uint8_t* w, int64_t rows, int64_t k, uint8_t flip);
+
 // w: [groups*channels][taps][k] codes; `flip` is 0x80 for u8 weights, which become s8. Padding is 0.
 void pack_panels(const PanelLayout& layout, const uint8_t* w, uint8_t flip, int8_t* packed);
 

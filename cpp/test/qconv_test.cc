@@ -114,6 +114,37 @@ TEST_P(QConv, ExtremesOfBothTypesTogetherDoNotSaturate) {
   }
 }
 
+TEST_P(QConv, WeightsOfSevenBitsAreExact) {
+  for (CodeType w : kBothTypes) {
+    for (OutputKind y : kOutputs) {
+      for (Codes xc : {Codes::kRandom, Codes::kHighest}) {
+        for (Codes wc : {Codes::kSevenBits, Codes::kLowestSevenBits, Codes::kHighestSevenBits}) {
+          for (int64_t m : {1, 2, 3, 4, 5, 6, 7, 13}) {
+            const QConvCase c = QConvCase::linear(m, 37, 27).types(CodeType::kU8, w, y).codes(xc, wc).x_zero(9);
+            check(c);
+            check(QConvCase(c).w_zero_per_channel().bounds());
+          }
+          check(QConvCase()
+                    .channels(21, 19)
+                    .input(5, 6)
+                    .kernel(3, 3)
+                    .padding(1, 1)
+                    .types(CodeType::kS8, w, y)
+                    .codes(xc, wc)
+                    .x_zero(-7));
+          check(QConvCase()
+                    .channels(3, 20)
+                    .input(9, 9)
+                    .kernel(3, 3)
+                    .types(CodeType::kU8, w, y)
+                    .codes(xc, wc)
+                    .guard_before());
+        }
+      }
+    }
+  }
+}
+
 TEST_P(QConv, TheLargestSumOfInt32IsExact) {
   check(QConvCase::linear(1, 65793, 3)
             .types(CodeType::kU8, CodeType::kS8, OutputKind::kS32)
@@ -451,6 +482,22 @@ TEST(QConvCalls, AnEmptyBatchIsDoneAtOnce) {
   EXPECT_EQ(qconv(*bound, {}, {}, {.batch = 0, .in_channels = 4, .out_channels = 3}), Status::kOk);
   EXPECT_EQ(facts(*bound).out_channels, 3);
   EXPECT_GT(facts(*bound).bytes, facts(*packed).bytes);
+}
+
+TEST(QConvCalls, PairsFitWhereNoSumOfTwoProductsLeavesInt16) {
+  const auto fit = [](std::vector<int> weights, int64_t k) {
+    std::vector<uint8_t> codes;
+    for (int w : weights) codes.push_back(static_cast<uint8_t>(w));
+    return pairs_fit(codes.data(), static_cast<int64_t>(codes.size()) / k, k, 0);
+  };
+  EXPECT_TRUE(fit({64, 64, -64, -64, -128, 0, 1, 127}, 4));
+  EXPECT_FALSE(fit({64, 65}, 2));
+  EXPECT_FALSE(fit({-64, 65}, 2));
+  EXPECT_FALSE(fit({0, 0, 0, 0, -128, 1}, 2));
+  EXPECT_TRUE(fit({127, -128, 127}, 1));
+  EXPECT_TRUE(fit({1, 1, 127, 127, 0, 0}, 3));
+  const std::vector<uint8_t> codes{64, 192, 128, 0};
+  EXPECT_TRUE(pairs_fit(codes.data(), 1, 4, 0x80));
 }
 
 TEST(QConvCalls, PackedWeightsKeepTheirInstructionSet) {

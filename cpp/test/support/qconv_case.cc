@@ -23,9 +23,28 @@ CodeType y_type(OutputKind k) {
 
 void fill_codes(Random& random, Codes codes, CodeType type, std::span<uint8_t> out) {
   random.fill(out);
-  if (codes == Codes::kRandom) return;
-  const int32_t c = codes == Codes::kLowest ? least(type) : least(type) + 255;
-  std::ranges::fill(out, static_cast<uint8_t>(c));
+  const int32_t middle = least(type) + 128;
+  for (uint8_t& c : out) {
+    switch (codes) {
+      case Codes::kRandom:
+        return;
+      case Codes::kLowest:
+        c = static_cast<uint8_t>(least(type));
+        break;
+      case Codes::kHighest:
+        c = static_cast<uint8_t>(least(type) + 255);
+        break;
+      case Codes::kSevenBits:
+        c = static_cast<uint8_t>(middle + c % 129 - 64);
+        break;
+      case Codes::kLowestSevenBits:
+        c = static_cast<uint8_t>(middle - 64);
+        break;
+      case Codes::kHighestSevenBits:
+        c = static_cast<uint8_t>(middle + 64);
+        break;
+    }
+  }
 }
 
 // Everything that a run needs, made from the case's seed.

@@ -24,7 +24,8 @@ struct Kernels {
 // lacks is named on standard output.
 const std::vector<Kernels>& all_kernels();
 
-enum class Codes { kRandom, kLowest, kHighest };
+// Seven-bit codes are those within 64 of the type's middle.
+enum class Codes { kRandom, kLowest, kHighest, kSevenBits, kLowestSevenBits, kHighestSevenBits };
 enum class ZeroPoints { kZero, kSame, kPerChannel };
 
 struct QConvCase {
