@@ -30,16 +30,18 @@ EpilogueScalars scalars_of(const QuantizedEpilogue& e) {
   return s;
 }
 
-// offset = bias - zx * sum(w - zw), modulo 2^32.
+// offset = bias - zx * sum(w - zw), modulo 2^32; with 128*sum(w) where the kernel multiplies x - 128.
 bool place_offsets(const PackedQuantized& packed, const QuantizedEpilogue& e, int32_t x_zero,
                    AlignedBuffer<int32_t>& out) {
   const auto channels = static_cast<size_t>(packed.facts.out_channels);
   AlignedBuffer<int32_t> offsets(channels);
   out = AlignedBuffer<int32_t>(static_cast<size_t>(packed.slots()));
   if (offsets.data() == nullptr || out.data() == nullptr) return false;
+  const bool signed_x = packed.gemm != nullptr && packed.gemm->signed_x;
   for (size_t c = 0; c < channels; c++) {
-    offsets[c] =
-        static_cast<int32_t>(static_cast<uint32_t>(e.bias[c]) - static_cast<uint32_t>(x_zero) * packed.sums[c]);
+    uint32_t offset = static_cast<uint32_t>(e.bias[c]) - static_cast<uint32_t>(x_zero) * packed.sums[c];
+    if (signed_x) offset += 128 * packed.raw_sums[c];
+    offsets[c] = static_cast<int32_t>(offset);
   }
   packed.spread(offsets.data(), out.data());
   return true;

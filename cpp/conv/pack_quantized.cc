@@ -79,6 +79,10 @@ bool pack_corrections(const QuantizedWeights& weights, uint8_t flip, PackedQuant
   AlignedBuffer<int32_t> zero_points(static_cast<size_t>(channels));
   p.sums = AlignedBuffer<uint32_t>(static_cast<size_t>(channels));
   if (zero_points.data() == nullptr || p.sums.data() == nullptr) return false;
+  if (p.gemm != nullptr && p.gemm->signed_x) {
+    p.raw_sums = AlignedBuffer<uint32_t>(static_cast<size_t>(channels));
+    if (p.raw_sums.data() == nullptr) return false;
+  }
   bool any = false;
   for (int64_t c = 0; c < channels; c++) {
     zero_points[c] = weights.zero_points[c] - flip;
@@ -87,6 +91,7 @@ bool pack_corrections(const QuantizedWeights& weights, uint8_t flip, PackedQuant
     for (int64_t k = 0; k < depth; k++) {
       sum += static_cast<uint32_t>(int32_t{static_cast<int8_t>(weights.codes[c * depth + k] ^ flip)});
     }
+    if (p.raw_sums.data() != nullptr) p.raw_sums[c] = sum;
     p.sums[c] = sum - static_cast<uint32_t>(zero_points[c]) * static_cast<uint32_t>(depth);
   }
   if (!any) return true;
@@ -126,8 +131,8 @@ std::shared_ptr<const PackedQuantized> pack_quantized_for(const QuantizedWeights
       packed = pack_gemm(weights, flip, *p);
     }
     if (!packed || !pack_corrections(weights, flip, *p)) return nullptr;
-    p->facts.bytes = sizeof(PackedQuantized) + p->w.size_bytes() + p->sums.size_bytes() + p->zero_points.size_bytes() +
-                     p->quad_taps.size_bytes() + p->quad_ones.size_bytes();
+    p->facts.bytes = sizeof(PackedQuantized) + p->w.size_bytes() + p->sums.size_bytes() + p->raw_sums.size_bytes() +
+                     p->zero_points.size_bytes() + p->quad_taps.size_bytes() + p->quad_ones.size_bytes();
     return p;
   } catch (const std::bad_alloc&) {
     return nullptr;

@@ -31,6 +31,7 @@ class PackedQuantized {
   AlignedBuffer<uint32_t> quad_ones;        // kDepthwise: [quads] a byte 1 for each tap that exists
   AlignedBuffer<int8_t> w;                  // s8
   AlignedBuffer<uint32_t> sums;             // [out_channels] sum(w - zw), both as s8
+  AlignedBuffer<uint32_t> raw_sums;         // [out_channels] sum(w); only where the kernel's signed_x asks for it
   AlignedBuffer<int32_t> zero_points;       // [slots()] as s8; empty if all of them are 0
 
   int64_t slots() const;  // length of parameter arrays

@@ -103,6 +103,8 @@ struct GemmRow {
   GatherFn* gather = nullptr;
   int depth_quantum = 1;
   SegmentsFn* run_segments = nullptr;  // may be null: not all kernels have one
+  // Multiplies x - 128 as s8: the offsets hold 128*sum(w) for it.
+  bool signed_x = false;
   int split = 0;        // a panel is packed as parts of this many channels, one after the other; 0: as one
   int64_t least_k = 0;  // weights whose taps have fewer bytes are left to the next row of the table
   const GemmRow* small_pairs = nullptr;  // a faster row, taken instead for weights that pairs_fit (pack.h)
@@ -122,6 +124,11 @@ extern const GemmRow kAvx512Amx;
 extern const GemmRow kAvxVnni;
 extern const GemmRow kAvx2;
 extern const GemmRow kAvx2Pairs;
+#endif
+#ifdef INT8_ARCH_ARM64
+extern const GemmRow kI8mm;
+extern const GemmRow kDotprod;
+extern const GemmRow kNeon;
 #endif
 
 }  // namespace gemm

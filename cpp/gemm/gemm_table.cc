@@ -8,6 +8,9 @@ std::span<const GemmRow> gemm_rows() {
 #ifdef INT8_ARCH_X64
       gemm::kAvx512Amx, gemm::kAvx512Vnni, gemm::kAvxVnni, gemm::kAvx2,
 #endif
+#ifdef INT8_ARCH_ARM64
+      gemm::kI8mm,      gemm::kDotprod,    gemm::kNeon,
+#endif
       gemm::kPortable,
   };
   return rows;

@@ -8,7 +8,8 @@
 // Exact  vpdpbusd does not saturate; sums wrap.
 // Tails  k: the last 1-3 bytes of a row, put together in memory; n: masked store; m: smaller tiles of the same
 //        template.
-// Tried  unrolling K twice, 7x64 throughout, prefetch of the next panel: no gain. Measure: bench/cpp; read the loops after
+// Tried  unrolling K twice, 7x64 throughout, prefetch of the next panel: no gain. Measure: bench/cpp; read the loops
+// after
 //        each change, they hold 24 vpdpbusd, 10 loads, 4 prefetches and no store.
 //
 // Only files of instruction sets that include AVX512-VNNI include this.
