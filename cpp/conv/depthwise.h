@@ -65,6 +65,9 @@ extern const DepthwiseRow kAvx512Vnni;
 extern const DepthwiseRow kAvxVnni;
 extern const DepthwiseRow kAvx2;
 #endif
+#ifdef INT8_ARCH_ARM64
+extern const DepthwiseRow kNeon;
+#endif
 
 }  // namespace depthwise
 

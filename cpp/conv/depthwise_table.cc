@@ -6,9 +6,10 @@ namespace int8 {
 std::span<const DepthwiseRow> depthwise_rows() {
   static const DepthwiseRow rows[] = {
 #ifdef INT8_ARCH_X64
-      depthwise::kAvx512Vnni,
-      depthwise::kAvxVnni,
-      depthwise::kAvx2,
+      depthwise::kAvx512Vnni, depthwise::kAvxVnni, depthwise::kAvx2,
+#endif
+#ifdef INT8_ARCH_ARM64
+      depthwise::kNeon,
 #endif
       depthwise::kPortable,
   };
