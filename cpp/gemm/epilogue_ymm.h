@@ -39,17 +39,25 @@ INT8_INLINE void start(const GemmBlock& b, int64_t first, __m256i (&acc)[MR][NV]
   }
 }
 
+// How codes are stored. Plain is what most layers have: every M is below 1, and the bounds are the type's own, so that
+// the saturating packs are all the clamping there is.
+enum class Codes { kGeneral, kPlainU8, kPlainS8 };
+
 // Made once for all tiles of a panel.
 struct CodeConstants {
-  __m256i zero_point;  // int16, in the u8 domain
-  __m256i lo, hi;      // u8
+  Codes codes;
+  __m256i zero_point;  // int16; in the u8 domain but for kPlainS8
+  __m256i lo, hi;      // u8 domain
   __m256i flip;        // 0x80 in each byte for s8
 };
 
 INT8_INLINE CodeConstants code_constants(const EpilogueScalars& e) {
-  const int shift = e.kind == OutputKind::kS8 ? 128 : 0;
+  const bool s8 = e.kind == OutputKind::kS8;
+  const bool plain = !e.unbounded && e.hi - e.lo == 255;
+  const int shift = s8 ? 128 : 0;
   CodeConstants c;
-  c.zero_point = _mm256_set1_epi16(static_cast<int16_t>(e.zero_point + shift));
+  c.codes = !plain ? Codes::kGeneral : s8 ? Codes::kPlainS8 : Codes::kPlainU8;
+  c.zero_point = _mm256_set1_epi16(static_cast<int16_t>(e.zero_point + (plain ? 0 : shift)));
   c.lo = _mm256_set1_epi8(static_cast<char>(e.lo + shift));
   c.hi = _mm256_set1_epi8(static_cast<char>(e.hi + shift));
   c.flip = _mm256_set1_epi8(static_cast<char>(shift));
@@ -100,26 +108,33 @@ INT8_INLINE void store_row(__m128i v, int64_t n, uint8_t* y) {
   }
 }
 
-// Four vectors at a time, two rows of 9 to 16 channels or four of up to 8. Clamping to [lo, hi] commutes with rounding,
-// so it is left to the saturating packs and two byte operations for all 32 outputs.
-template <int MR, int NV, bool kBound>
-INT8_INLINE void store_codes(const __m256i (&acc)[MR][NV], const float* multipliers, int64_t n, const CodeConstants& c,
+// Scales everything first, so that long chains run side by side, then packs four vectors at a time: two rows of 9 to 16
+// channels or four of up to 8. Clamping to [lo, hi] commutes with rounding, so it is left to the saturating packs and
+// two byte operations for all 32 outputs.
+template <int MR, int NV, Codes kCodes>
+INT8_INLINE void store_codes(__m256i (&acc)[MR][NV], const float* multipliers, int64_t n, const CodeConstants& c,
                              uint8_t* const (&y)[MR]) {
   constexpr int kRows = 4 / NV;
+  INT8_UNROLL for (int r = 0; r < MR; r++) {
+    INT8_UNROLL for (int j = 0; j < NV; j++) {
+      acc[r][j] = scale<kCodes == Codes::kGeneral>(acc[r][j], multipliers + kLanes * j);
+    }
+  }
   // Packs work within 128-bit lanes: dword 4*l+v of the result holds elements 4*l to 4*l+3 of vector v.
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   INT8_UNROLL for (int r = 0; r < MR; r += kRows) {
     __m256i q[4];
     INT8_UNROLL for (int v = 0; v < 4; v++) {
       const int row = r + v / NV;
-      q[v] = row < MR ? scale<kBound>(acc[row < MR ? row : 0][v % NV], multipliers + kLanes * (v % NV))
-                      : _mm256_setzero_si256();
+      q[v] = row < MR ? acc[row < MR ? row : 0][v % NV] : _mm256_setzero_si256();
     }
     const __m256i lo = _mm256_adds_epi16(_mm256_packs_epi32(q[0], q[1]), c.zero_point);
     const __m256i hi = _mm256_adds_epi16(_mm256_packs_epi32(q[2], q[3]), c.zero_point);
-    __m256i bytes = _mm256_packus_epi16(lo, hi);
-    bytes = _mm256_min_epu8(_mm256_max_epu8(bytes, c.lo), c.hi);
-    bytes = _mm256_permutevar8x32_epi32(_mm256_xor_si256(bytes, c.flip), order);
+    __m256i bytes = kCodes == Codes::kPlainS8 ? _mm256_packs_epi16(lo, hi) : _mm256_packus_epi16(lo, hi);
+    if (kCodes == Codes::kGeneral) {
+      bytes = _mm256_xor_si256(_mm256_min_epu8(_mm256_max_epu8(bytes, c.lo), c.hi), c.flip);
+    }
+    bytes = _mm256_permutevar8x32_epi32(bytes, order);
     const __m128i halves[2] = {_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)};
     INT8_UNROLL for (int i = 0; i < kRows; i++) {
       if (r + i >= MR) break;
@@ -186,10 +201,13 @@ INT8_INLINE void finish(const GemmBlock& b, const EpilogueScalars& e, const Code
       y[r] = b.y + (first + r) * b.y_pitch + kLanes * j;
     }
     const int64_t left = j + kWidth < NV ? kLanes * kWidth : n - kLanes * j;
-    if (e.unbounded) {
-      store_codes<MR, kWidth, true>(part, multipliers + kLanes * j, left, c, y);
+    const float* part_multipliers = multipliers + kLanes * j;
+    if (c.codes == Codes::kPlainU8) {
+      store_codes<MR, kWidth, Codes::kPlainU8>(part, part_multipliers, left, c, y);
+    } else if (c.codes == Codes::kPlainS8) {
+      store_codes<MR, kWidth, Codes::kPlainS8>(part, part_multipliers, left, c, y);
     } else {
-      store_codes<MR, kWidth, false>(part, multipliers + kLanes * j, left, c, y);
+      store_codes<MR, kWidth, Codes::kGeneral>(part, part_multipliers, left, c, y);
     }
   }
 }
