@@ -21,6 +21,7 @@ constexpr int64_t kChunk = 288;
 // Elements from one widened row to the next.
 constexpr int64_t kPitch = kChunk + 16;
 constexpr int kPanel = 64;
+constexpr int64_t kAhead = 2048;  // bytes of W
 
 INT8_INLINE void widen16(const uint8_t* from, int16_t* to) {
   const __m256i v = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
@@ -69,7 +70,7 @@ struct Chunk {
 
 // MR rows x NV vectors of channels from n on, of one chunk; b holds these channels alone. sums[MR][NV][8] keeps what is
 // not finished. The tiles of a chunk together fetch the next one's W, which may be that of the next panel: so memory is
-// busy while they multiply. Behind the last panel the fetch is idle.
+// busy while they multiply. A tile of all channels fetches a little ahead. Behind the last panel the fetch is idle.
 template <int MR, int NV>
 __attribute__((noinline)) void tile(const GemmBlock& b, const EpilogueScalars& e, const CodeConstants& c,
                                     const Chunk& chunk, int64_t n, int32_t* sums) {
@@ -83,7 +84,7 @@ __attribute__((noinline)) void tile(const GemmBlock& b, const EpilogueScalars& e
   const int16_t* end = x + chunk.k;
   const int64_t step = chunk.w_step;
   const int8_t* w = chunk.w + 2 * n;
-  const int8_t* next = chunk.w + (chunk.k / 2) * step + n * chunk.k;
+  const int8_t* next = NV > 2 ? w + kAhead : chunk.w + (chunk.k / 2) * step + n * chunk.k;
   for (; x != end; x += 2, w += step, next += 16 * NV) {
     INT8_UNROLL for (int i = 0; i < NV; i += 4) {
       _mm_prefetch(reinterpret_cast<const char*>(next + 16 * i), _MM_HINT_T0);
