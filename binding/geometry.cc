@@ -43,22 +43,7 @@ void check_axis(const Args& args, const char* axis, const int8::PoolAxis& a, int
   }
 }
 
-}  // namespace
-
-Axes read_axes(Numbers& numbers, const char* field, size_t rank, int64_t lo, int64_t hi) {
-  Axes axes;
-  axes.rank = rank;
-  for (size_t d = 0; d < rank; d++) axes.values[d] = numbers.next(field, lo, hi);
-  return axes;
-}
-
-int64_t count_of(const Args& args, const char* name, std::initializer_list<int64_t> factors) {
-  const auto count = product(factors);
-  if (!count) args.fail_range(name, "describes more elements than memory can hold");
-  return *count;
-}
-
-int8::ConvGeometry read_conv(Args& args, size_t i, const int8::PackedFacts& weights) {
+int8::ConvGeometry read_geometry(Args& args, size_t i, const int8::PackedFacts& weights) {
   Numbers n(args, i, "geometry", 22);
   int8::ConvGeometry g;
   g.batch = n.next("batch", 0, kMaxDim);
@@ -78,8 +63,55 @@ int8::ConvGeometry read_conv(Args& args, size_t i, const int8::PackedFacts& weig
            std::to_string(weights.out_channels) + ", kernel " + std::to_string(weights.kernel.d) + " x " +
            std::to_string(weights.kernel.h) + " x " + std::to_string(weights.kernel.w));
   }
+  return g;
+}
+
+}  // namespace
+
+Axes read_axes(Numbers& numbers, const char* field, size_t rank, int64_t lo, int64_t hi) {
+  Axes axes;
+  axes.rank = rank;
+  for (size_t d = 0; d < rank; d++) axes.values[d] = numbers.next(field, lo, hi);
+  return axes;
+}
+
+int64_t count_of(const Args& args, const char* name, std::initializer_list<int64_t> factors) {
+  const auto count = product(factors);
+  if (!count) args.fail_range(name, "describes more elements than memory can hold");
+  return *count;
+}
+
+int8::ConvGeometry read_conv(Args& args, size_t i, const int8::PackedFacts& weights) {
+  if (weights.transposed) args.fail_type("op", "was packed for a transposed convolution");
+  const int8::ConvGeometry g = read_geometry(args, i, weights);
   check_padded_size(args, g);
   return g;
+}
+
+int8::ConvGeometry read_transposed(Args& args, size_t i, const int8::PackedFacts& weights) {
+  if (!weights.transposed) args.fail_type("op", "was not packed for a transposed convolution");
+  const int8::ConvGeometry g = read_geometry(args, i, weights);
+  if (!(int8::TransposedSteps{g.stride, g.dilation} == *weights.transposed)) {
+    args.fail_range("geometry", "does not have the stride and dilation that the weights were packed for");
+  }
+  return g;
+}
+
+WeightSizes read_weight_sizes(Args& args, size_t i) {
+  Numbers n(args, i, "weights", std::nullopt);
+  if (n.size() != 6 && n.size() != 12) n.fail("must have 6 or 12 numbers, but has " + std::to_string(n.size()));
+  WeightSizes w;
+  w.groups = n.next("groups", 1, kMaxDim);
+  w.out_channels = n.next("outChannels", 1, kMaxDim);
+  w.kernel = n.dims("kernel", 1);
+  w.in_per_group = n.next("inPerGroup", 1, kMaxDim);
+  if (w.out_channels % w.groups != 0) n.fail("has outChannels that groups does not divide");
+  if (n.size() == 12) {
+    const Dims3 stride = n.dims("stride", 1);
+    w.transposed = int8::TransposedSteps{stride, n.dims("dilation", 1)};
+  }
+  w.count = count_of(args, "weights", {w.out_channels, w.kernel.d, w.kernel.h, w.kernel.w, w.in_per_group});
+  return w;
 }
 
 int8::ChannelSplit read_split(Args& args, size_t i, int64_t count) {

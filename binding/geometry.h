@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 
 #include "args.h"
@@ -27,6 +28,18 @@ int64_t count_of(const Args& args, const char* name, std::initializer_list<int64
 
 // [batch, groups, inChannels, outChannels, input, output, kernel, stride, dilation, padding], against the weights.
 int8::ConvGeometry read_conv(Args& args, size_t i, const int8::PackedFacts& weights);
+// The same of a transposed convolution, for weights that were packed with its stride and dilation.
+int8::ConvGeometry read_transposed(Args& args, size_t i, const int8::PackedFacts& weights);
+
+// Sizes of weights: [groups, outChannels, kernel, inPerGroup], then, if they are a transposed convolution's, [stride,
+// dilation].
+struct WeightSizes {
+  int64_t groups, out_channels, in_per_group;
+  int8::Dims3 kernel;
+  std::optional<int8::TransposedSteps> transposed;
+  int64_t count;  // of all weights
+};
+WeightSizes read_weight_sizes(Args& args, size_t i);
 
 // Three numbers: outer, channels, inner, whose product is `count`; channels is at least 1.
 int8::ChannelSplit read_split(Args& args, size_t i, int64_t count);

@@ -16,20 +16,18 @@ using int8::CodeType;
 using int8::OutputKind;
 using int8::PackedQuantized;
 
-// packQuantized(codes, zeroPoints, [groups, outChannels, kernel, inPerGroup])
+// packQuantized(codes, zeroPoints, weight sizes)
 Made<PackedQuantized> pack(Args& args) {
-  Numbers n(args, 2, "weights", 6);
-  int8::QuantizedWeights w;
-  w.groups = n.next("groups", 1, kMaxDim);
-  w.out_channels = n.next("outChannels", 1, kMaxDim);
-  w.kernel = n.dims("kernel", 1);
-  w.in_per_group = n.next("inPerGroup", 1, kMaxDim);
-  if (w.out_channels % w.groups != 0) n.fail("has outChannels that groups does not divide");
-  const CodesIn codes = args.codes(
-      0, "codes", count_of(args, "weights", {w.out_channels, w.kernel.d, w.kernel.h, w.kernel.w, w.in_per_group}));
-  w.codes = codes.bytes;
-  w.type = codes.type;
-  w.zero_points = read_zero_points(args, 1, w.out_channels, range_of(codes.type));
+  const WeightSizes sizes = read_weight_sizes(args, 2);
+  const CodesIn codes = args.codes(0, "codes", sizes.count);
+  const int8::QuantizedWeights w{.codes = codes.bytes,
+                                 .type = codes.type,
+                                 .zero_points = read_zero_points(args, 1, sizes.out_channels, range_of(codes.type)),
+                                 .groups = sizes.groups,
+                                 .out_channels = sizes.out_channels,
+                                 .in_per_group = sizes.in_per_group,
+                                 .kernel = sizes.kernel,
+                                 .transposed = sizes.transposed};
   auto packed = int8::pack_quantized(w);
   const size_t bytes = packed == nullptr ? 0 : int8::facts(*packed).bytes;
   return {std::move(packed), bytes};
@@ -85,22 +83,29 @@ std::span<uint8_t> read_output(Args& args, size_t i, const BoundQuantized& op, i
   return bytes(args.out<float>(i, "y", count, Overlap::kNone));
 }
 
-// qconv(op, x, y, geometry)
-auto qconv(Args& args) {
+// Operands of both convolutions: (op, x, y, geometry).
+template <auto kRead, auto kRun>
+auto convolution(Args& args) {
   auto op = args.object<BoundQuantized>(0, "op");
-  const int8::ConvGeometry g = read_conv(args, 3, int8::facts(*op));
+  const int8::ConvGeometry g = kRead(args, 3, int8::facts(*op));
   const CodesIn x =
       read_input(args, 1, *op, count_of(args, "geometry", {g.batch, g.input.d, g.input.h, g.input.w, g.in_channels}));
   const auto y = read_output(args, 2, *op,
                              count_of(args, "geometry", {g.batch, g.output.d, g.output.h, g.output.w, g.out_channels}));
-  return [=, op = std::move(op)] { return int8::qconv(*op, x.bytes, y, g); };
+  return [=, op = std::move(op)] { return kRun(*op, x.bytes, y, g); };
+}
+auto qconv(Args& args) {
+  return convolution<read_conv, int8::qconv>(args);
+}
+auto qconv_transposed(Args& args) {
+  return convolution<read_transposed, int8::qconv_transposed>(args);
 }
 
 // qlinear(op, x, y, rows)
 auto qlinear(Args& args) {
   auto op = args.object<BoundQuantized>(0, "op");
   const int8::PackedFacts weights = int8::facts(*op);
-  if (weights.groups != 1 || weights.kernel.count() != 1) {
+  if (weights.groups != 1 || weights.kernel.count() != 1 || weights.transposed) {
     args.fail_type("op", "must have one group and a kernel of 1 x 1 x 1");
   }
   const int64_t rows = args.integer(3, "rows", 0, kMaxInteger);
@@ -115,6 +120,7 @@ void add_qconv(Registry& registry) {
   registry.maker<pack>("packQuantized");
   registry.maker<bind>("bindQuantized");
   registry.kernel<qconv>("qconv", "qconvAsync");
+  registry.kernel<qconv_transposed>("qconvTransposed", "qconvTransposedAsync");
   registry.kernel<qlinear>("qlinear", "qlinearAsync");
 }
 

@@ -61,6 +61,11 @@ std::shared_ptr<const BoundQuantized> bind_quantized(std::shared_ptr<const Packe
     bound->x_zero = static_cast<uint8_t>(x_zero);
     bound->scalars = scalars_of(epilogue);
     if (p.facts.out_channels == 0) return bound;
+    for (const auto& part : p.parts) {
+      bound->parts.push_back(bind_quantized(part, epilogue));
+      if (bound->parts.back() == nullptr) return nullptr;
+    }
+    if (p.method == Method::kTransposed) return bound;
     if (!place_offsets(p, epilogue, x_zero, bound->offsets)) return nullptr;
     if (epilogue.output != OutputKind::kS32 && !place(p, epilogue.multipliers, bound->multipliers)) return nullptr;
     if (epilogue.output == OutputKind::kF32 && !epilogue.float_bias.empty() &&
@@ -80,6 +85,7 @@ PackedFacts facts(const BoundQuantized& bound) {
   PackedFacts f = bound.packed->facts;
   f.bytes += sizeof(BoundQuantized) + bound.offsets.size_bytes() + bound.multipliers.size_bytes() +
              bound.bias.size_bytes() + bound.padding_row.size_bytes();
+  for (const auto& part : bound.parts) f.bytes += facts(*part).bytes - part->packed->facts.bytes;
   return f;
 }
 

@@ -75,7 +75,7 @@ bool run_panels(const BoundQuantized& op, const GemmRows& rows, int64_t first, i
   b.row_pitch = rows.pitch;
   b.m = rows.m;
   b.taps = layout.taps;
-  b.y_pitch = p.facts.out_channels * element;
+  b.y_pitch = rows.y_pitch != 0 ? rows.y_pitch : p.facts.out_channels * element;
   int32_t* sums = nullptr;
   if (zero_points) {
     sums = scratch<int32_t>(Scratch::kRowSums, rows.m);

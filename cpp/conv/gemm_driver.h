@@ -31,7 +31,8 @@ struct GemmRows {
   int64_t pitch;
   int64_t m;
   int64_t readable;
-  uint8_t* y;  // first row, first channel
+  uint8_t* y;           // first row, first channel
+  int64_t y_pitch = 0;  // bytes from a row of y to the next; 0: one row follows the other
 };
 // Panels [first, last), counted over all groups. False if memory ran out.
 bool run_panels(const BoundQuantized& op, const GemmRows& rows, int64_t first, int64_t last);

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "conv/packed.h"
+#include "conv/transposed.h"
 
 namespace int8 {
 namespace {
@@ -11,6 +12,7 @@ namespace {
 constexpr int64_t kFewChannels = 8;
 
 Method choose_method(const QuantizedWeights& w) {
+  if (w.transposed) return Method::kTransposed;
   if (w.groups > 1 && w.in_per_group == 1) return Method::kDepthwise;
   if (w.groups == 1 && w.in_per_group <= kFewChannels && w.kernel.w > 1) return Method::kMergedRows;
   return Method::kTaps;
@@ -107,33 +109,47 @@ int64_t PackedQuantized::slots() const {
   return method == Method::kDepthwise ? round_up(facts.out_channels, depthwise->block) : panels.slots();
 }
 
+namespace {
+
+std::shared_ptr<const PackedQuantized> pack_as(Method method, const QuantizedWeights& weights, const GemmRow& gemm,
+                                               const DepthwiseRow* depthwise) {
+  auto p = std::make_shared<PackedQuantized>();
+  p->facts = {.groups = weights.groups,
+              .out_channels = weights.out_channels,
+              .in_per_group = weights.in_per_group,
+              .kernel = weights.kernel};
+  p->method = method;
+  if (weights.out_channels == 0) {
+    p->method = Method::kTaps;
+    p->gemm = &gemm;
+    return p;
+  }
+  const uint8_t flip = weights.type == CodeType::kU8 ? 0x80 : 0;
+  bool packed = false;
+  if (p->method == Method::kDepthwise) {
+    p->depthwise = depthwise;
+    packed = pack_depthwise(weights, flip, *p);
+  } else {
+    p->gemm = &gemm;
+    packed = pack_gemm(weights, flip, *p);
+  }
+  if (!packed || !pack_corrections(weights, flip, *p)) return nullptr;
+  p->facts.bytes = sizeof(PackedQuantized) + p->w.size_bytes() + p->sums.size_bytes() + p->raw_sums.size_bytes() +
+                   p->zero_points.size_bytes() + p->quad_taps.size_bytes() + p->quad_ones.size_bytes();
+  return p;
+}
+
+}  // namespace
+
+std::shared_ptr<const PackedQuantized> pack_taps(const QuantizedWeights& weights, const GemmRow& gemm) {
+  return pack_as(Method::kTaps, weights, gemm, nullptr);
+}
+
 std::shared_ptr<const PackedQuantized> pack_quantized_for(const QuantizedWeights& weights, const GemmRow& gemm,
                                                           const DepthwiseRow& depthwise) noexcept {
   try {
-    auto p = std::make_shared<PackedQuantized>();
-    p->facts = {.groups = weights.groups,
-                .out_channels = weights.out_channels,
-                .in_per_group = weights.in_per_group,
-                .kernel = weights.kernel};
-    p->method = choose_method(weights);
-    if (weights.out_channels == 0) {
-      p->method = Method::kTaps;
-      p->gemm = &gemm;
-      return p;
-    }
-    const uint8_t flip = weights.type == CodeType::kU8 ? 0x80 : 0;
-    bool packed = false;
-    if (p->method == Method::kDepthwise) {
-      p->depthwise = &depthwise;
-      packed = pack_depthwise(weights, flip, *p);
-    } else {
-      p->gemm = &gemm;
-      packed = pack_gemm(weights, flip, *p);
-    }
-    if (!packed || !pack_corrections(weights, flip, *p)) return nullptr;
-    p->facts.bytes = sizeof(PackedQuantized) + p->w.size_bytes() + p->sums.size_bytes() + p->raw_sums.size_bytes() +
-                     p->zero_points.size_bytes() + p->quad_taps.size_bytes() + p->quad_ones.size_bytes();
-    return p;
+    if (weights.transposed) return pack_transposed(weights, gemm);
+    return pack_as(choose_method(weights), weights, gemm, &depthwise);
   } catch (const std::bad_alloc&) {
     return nullptr;
   }

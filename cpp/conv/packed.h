@@ -3,8 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "conv/depthwise.h"
+#include "conv/phases.h"
 #include "core/aligned_buffer.h"
 #include "gemm/gemm.h"
 #include "gemm/pack.h"
@@ -17,6 +19,7 @@ enum class Method : uint8_t {
   kTaps,        // a tap for each kernel position, k = input channels of a group
   kMergedRows,  // a tap for each kernel row, k = kernel width * input channels: few input channels, one group
   kDepthwise,   // one input channel for each output channel
+  kTransposed,  // a convolution for each phase (phases.h)
 };
 
 class PackedQuantized {
@@ -33,6 +36,9 @@ class PackedQuantized {
   AlignedBuffer<uint32_t> sums;             // [out_channels] sum(w - zw), both as s8
   AlignedBuffer<uint32_t> raw_sums;         // [out_channels] sum(w); only where the kernel's signed_x asks for it
   AlignedBuffer<int32_t> zero_points;       // [slots()] as s8; empty if all of them are 0
+  std::vector<Phase> phases;                // kTransposed
+  // kTransposed: one for each phase, then that of pixels without kernel positions if there are any.
+  std::vector<std::shared_ptr<const PackedQuantized>> parts;
 
   int64_t slots() const;  // length of parameter arrays
   // kDepthwise: pixels whose channels fill one block exactly, where there are so few channels. Weights and parameters
@@ -63,10 +69,11 @@ class BoundQuantized {
   uint8_t x_flip = 0;  // 0x80 where x is s8
   uint8_t x_zero = 0;  // the input's zero point, as u8
   EpilogueScalars scalars;
-  AlignedBuffer<int32_t> offsets;      // [slots()]
-  AlignedBuffer<float> multipliers;    // [slots()], or empty
-  AlignedBuffer<float> bias;           // [slots()], or empty
-  AlignedBuffer<uint8_t> padding_row;  // one pixel of x_zero
+  AlignedBuffer<int32_t> offsets;                            // [slots()]
+  AlignedBuffer<float> multipliers;                          // [slots()], or empty
+  AlignedBuffer<float> bias;                                 // [slots()], or empty
+  AlignedBuffer<uint8_t> padding_row;                        // one pixel of x_zero
+  std::vector<std::shared_ptr<const BoundQuantized>> parts;  // kTransposed: of packed->parts
 };
 
 // Depthwise kernels whose quads are columns.
@@ -78,6 +85,9 @@ constexpr bool is_square(const Dims3& kernel) {
 constexpr int64_t element_size(OutputKind kind) {
   return kind == OutputKind::kS32 || kind == OutputKind::kF32 ? 4 : 1;
 }
+
+// Packs for GEMM, a tap for each kernel position. Null if memory ran out.
+std::shared_ptr<const PackedQuantized> pack_taps(const QuantizedWeights& weights, const GemmRow& gemm);
 
 // pack_quantized with kernels of the caller's choice. Null if memory ran out.
 std::shared_ptr<const PackedQuantized> pack_quantized_for(const QuantizedWeights& weights, const GemmRow& gemm,

@@ -5,12 +5,14 @@
 //   depthwise                       strips, kernels of its own           depthwise.cc
 //   tiles that take segments        rows of pixels, from strips          segments.cc
 //   anything else, grouped or not   windows through row pointers         gemm_driver.h, WindowRows
+//   transposed                      one of the last kind for each phase  transposed.cc
 #include "int8/qconv.h"
 
 #include "conv/gemm_driver.h"
 #include "conv/qconv_strips.h"
 #include "conv/row_sources.h"
 #include "conv/strip.h"
+#include "conv/transposed.h"
 
 namespace int8 {
 namespace {
@@ -44,12 +46,22 @@ Status qconv(const BoundQuantized& op, std::span<const uint8_t> x, std::span<uin
       return run_merged_rows(op, x.data(), y.data(), g);
     case Method::kTaps:
       break;
+    case Method::kTransposed:
+      return qconv_transposed(op, x, y, g);
   }
   const uint8_t* codes = as_u8(op, x);
   if (codes == nullptr && !x.empty()) return Status::kOutOfMemory;
   if (is_dense(g)) return run_gemm(op, DenseRows{codes, g.in_channels}, pixels, g.in_channels, y.data());
   const WindowRows source{codes, op.padding_row.data(), &g};
   return run_gemm(op, source, pixels, ceil_div(static_cast<int64_t>(x.size()), pixels), y.data());
+}
+
+Status qconv_transposed(const BoundQuantized& op, std::span<const uint8_t> x, std::span<uint8_t> y,
+                        const ConvGeometry& g) {
+  if (g.batch * g.output.count() == 0 || g.out_channels == 0) return Status::kOk;
+  const uint8_t* codes = as_u8(op, x);
+  if (codes == nullptr && !x.empty()) return Status::kOutOfMemory;
+  return run_transposed(op, codes, y.data(), g);
 }
 
 Status qlinear(const BoundQuantized& op, std::span<const uint8_t> x, std::span<uint8_t> y, int64_t rows) {

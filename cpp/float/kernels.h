@@ -4,8 +4,11 @@
 // element, K ascending over (kernel depth, row, column, input channel), never split into partial sums (numerics.md 7).
 #pragma once
 
+#include <memory>
 #include <span>
+#include <vector>
 
+#include "conv/phases.h"
 #include "core/aligned_buffer.h"
 #include "int8/cpu.h"
 #include "int8/fconv.h"
@@ -80,6 +83,9 @@ class PackedFloat {
   AlignedBuffer<float> weights;
   AlignedBuffer<float> bias;   // [groups][padded], or [channels] if depthwise; +0 where there is none
   AlignedBuffer<float> zeros;  // what row pointers into padding point at
+  // Transposed: phases, each with its weights. Of the rest only shape and bias ([channels]) count then.
+  std::vector<Phase> phases;
+  std::vector<std::shared_ptr<const PackedFloat>> parts;
 
   int64_t panels() const { return (padded + row->nr - 1) / row->nr; }
   const float* panel(int64_t group, int64_t p) const { return weights.data() + (group * padded + p * row->nr) * k; }
@@ -88,6 +94,10 @@ class PackedFloat {
 
 // fconv of a depthwise operator (depthwise.cc).
 void run_depthwise(const PackedFloat& op, const float* x, float* y, const ConvGeometry& geometry, float lo, float hi);
+
+// Packing for tiles, whatever the weights' shape, and phase by phase (transposed.cc). Null if memory ran out.
+std::shared_ptr<const PackedFloat> pack_float_tiles(const FloatRow& row, const FloatWeights& weights);
+std::shared_ptr<const PackedFloat> pack_transposed_float(const FloatRow& row, const FloatWeights& weights);
 
 // pack_float for a given row of the table. Null if memory ran out.
 std::shared_ptr<const PackedFloat> pack_float_for(const FloatRow& row, const FloatWeights& weights) noexcept;

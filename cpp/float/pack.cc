@@ -61,25 +61,43 @@ std::span<const FloatRow> float_rows() {
   return kRows;
 }
 
+namespace {
+
+std::shared_ptr<const PackedFloat> pack_as(bool depthwise, const FloatRow& row, const FloatWeights& source) {
+  auto packed = std::make_shared<PackedFloat>();
+  packed->row = &row;
+  packed->k = source.kernel.count() * source.in_per_group;
+  packed->out_per_group = source.out_channels / source.groups;
+  packed->padded = (packed->out_per_group + row.lanes - 1) / row.lanes * row.lanes;
+  packed->depthwise = depthwise;
+  const int64_t columns = depthwise ? source.out_channels : source.groups * packed->padded;
+  const int64_t zeros = depthwise ? source.out_channels : source.kernel.w * source.in_per_group;
+  if (!allocate(packed->weights, columns * packed->k) || !allocate(packed->bias, columns) ||
+      !allocate(packed->zeros, zeros)) {
+    return nullptr;
+  }
+  std::fill(packed->zeros.span().begin(), packed->zeros.span().end(), 0.0f);
+  depthwise ? pack_depthwise(*packed, source) : pack_panels(*packed, source);
+  packed->shape = {source.groups,
+                   source.out_channels,
+                   source.in_per_group,
+                   source.kernel,
+                   packed->weights.size_bytes() + packed->bias.size_bytes() + packed->zeros.size_bytes(),
+                   std::nullopt};
+  return packed;
+}
+
+}  // namespace
+
+std::shared_ptr<const PackedFloat> pack_float_tiles(const FloatRow& row, const FloatWeights& source) {
+  return pack_as(false, row, source);
+}
+
 std::shared_ptr<const PackedFloat> pack_float_for(const FloatRow& row, const FloatWeights& source) noexcept {
   try {
-    auto packed = std::make_shared<PackedFloat>();
-    packed->row = &row;
-    packed->k = source.kernel.count() * source.in_per_group;
-    packed->out_per_group = source.out_channels / source.groups;
-    packed->padded = (packed->out_per_group + row.lanes - 1) / row.lanes * row.lanes;
-    packed->depthwise = source.groups > 1 && source.in_per_group == 1 && packed->out_per_group == 1;
-    const int64_t columns = packed->depthwise ? source.out_channels : source.groups * packed->padded;
-    const int64_t zeros = packed->depthwise ? source.out_channels : source.kernel.w * source.in_per_group;
-    if (!allocate(packed->weights, columns * packed->k) || !allocate(packed->bias, columns) ||
-        !allocate(packed->zeros, zeros)) {
-      return nullptr;
-    }
-    std::fill(packed->zeros.span().begin(), packed->zeros.span().end(), 0.0f);
-    packed->depthwise ? pack_depthwise(*packed, source) : pack_panels(*packed, source);
-    packed->shape = {source.groups, source.out_channels, source.in_per_group, source.kernel,
-                     packed->weights.size_bytes() + packed->bias.size_bytes() + packed->zeros.size_bytes()};
-    return packed;
+    if (source.transposed) return pack_transposed_float(row, source);
+    const bool depthwise = source.groups > 1 && source.in_per_group == 1 && source.out_channels == source.groups;
+    return pack_as(depthwise, row, source);
   } catch (const std::bad_alloc&) {
     return nullptr;
   }

@@ -28,6 +28,15 @@ export interface ConvGeometry {
   readonly padding: Dims3
 }
 
+/**
+ * What makes weights those of a transposed convolution: input pixel `i` adds kernel position `k` to output pixel
+ * `i * stride + k * dilation - padding`. In its geometry `padding` is what is cut off before the first output pixel.
+ */
+export interface TransposedSteps {
+  readonly stride: Dims3
+  readonly dilation: Dims3
+}
+
 /** Quantized weights as packing reads them. */
 export interface QuantizedWeights {
   /** `[outChannels, taps, inPerGroup]`, taps in the order depth, height, width. */
@@ -38,6 +47,8 @@ export interface QuantizedWeights {
   readonly outChannels: number
   readonly kernel: Dims3
   readonly inPerGroup: number
+  /** Present: for `qconvTransposed`, whose geometry has the same stride and dilation. */
+  readonly transposed?: TransposedSteps
 }
 
 /** Float weights as packing reads them, same layout; the bias starts the accumulators (zeros where absent). */
@@ -48,6 +59,8 @@ export interface FloatWeights {
   readonly outChannels: number
   readonly kernel: Dims3
   readonly inPerGroup: number
+  /** Present: for `fconvTransposed`, whose geometry has the same stride and dilation. */
+  readonly transposed?: TransposedSteps
 }
 
 /** What becomes of an accumulator (numerics.md 5). All arrays have one entry per output channel. */
@@ -198,6 +211,8 @@ export interface Kernels {
     readonly y: Codes | Int32Array | Float32Array
     readonly geometry: ConvGeometry
   }
+  /** Quantized transposed convolution (numerics.md 4, 5); an output that no input pixel reaches is its bias. */
+  qconvTransposed: Kernels['qconv']
   /** Quantized linear: x `[rows, inFeatures]`, y `[rows, outFeatures]`. */
   qlinear: {
     readonly op: BoundQuantized
@@ -231,6 +246,8 @@ export interface Kernels {
     readonly lo: number
     readonly hi: number
   }
+  /** Float transposed convolution (numerics.md 7): k ascends over the input's depth, row, column, channel. */
+  fconvTransposed: Kernels['fconv']
   /** Float linear: x `[rows, inFeatures]`, y `[rows, outFeatures]`. */
   flinear: {
     readonly op: PackedFloat

@@ -3,7 +3,7 @@
  * as numbers, geometry and shapes flattened into one Float64Array. `binding/<family>.cc` reads them in this order; a
  * change of either side raises the ABI number in `native.ts` and `binding/addon.cc`.
  */
-import type { ConvGeometry, Dims3, KernelName, Kernels, PoolWindows } from './contract'
+import type { ConvGeometry, Dims3, KernelName, Kernels, PoolWindows, TransposedSteps } from './contract'
 
 /** A function of the addon: a kernel's sync form (returns nothing) or async form (returns a promise). */
 export type Call<R> = (...args: readonly unknown[]) => R
@@ -86,18 +86,23 @@ function axes(shape: readonly number[], a: readonly number[], b: readonly number
   return numbers
 }
 
-/** Weights' sizes, for packing: groups, outChannels, kernel, inPerGroup. */
+/** Weights' sizes, for packing: groups, outChannels, kernel, inPerGroup; if transposed, stride and dilation too. */
 export function weightSizes(w: {
   readonly groups: number
   readonly outChannels: number
   readonly kernel: Dims3
   readonly inPerGroup: number
+  readonly transposed?: TransposedSteps
 }): Float64Array {
-  const numbers = scratchOf(6)
+  const numbers = scratchOf(w.transposed === undefined ? 6 : 12)
   numbers[0] = w.groups
   numbers[1] = w.outChannels
   put3(numbers, 2, w.kernel)
   numbers[5] = w.inPerGroup
+  if (w.transposed !== undefined) {
+    put3(numbers, 6, w.transposed.stride)
+    put3(numbers, 9, w.transposed.dilation)
+  }
   return numbers
 }
 
@@ -138,11 +143,13 @@ export const encoders: Encoders = {
       o.hi,
     ),
   qconv: (call, { op, x, y, geometry }) => call(op, x, y, conv(geometry)),
+  qconvTransposed: (call, { op, x, y, geometry }) => call(op, x, y, conv(geometry)),
   qlinear: (call, { op, x, y, rows }) => call(op, x, y, rows),
   qmaxPool: (call, { x, y, windows: w }) => call(x, y, ...windows(w)),
   qavgPool: (call, { x, y, windows: w, xZeroPoint, yZeroPoint, multipliers, lo, hi }) =>
     call(x, y, ...windows(w), multipliers, xZeroPoint, yZeroPoint, lo, hi),
   fconv: (call, { op, x, y, geometry, lo, hi }) => call(op, x, y, conv(geometry), lo, hi),
+  fconvTransposed: (call, { op, x, y, geometry, lo, hi }) => call(op, x, y, conv(geometry), lo, hi),
   flinear: (call, { op, x, y, rows, lo, hi }) => call(op, x, y, rows, lo, hi),
   fadd: (call, { a, b, y, broadcast: { shape, aStrides, bStrides } }) => call(a, b, y, axes(shape, aStrides, bStrides)),
   fmul: (call, { a, b, y, broadcast: { shape, aStrides, bStrides } }) => call(a, b, y, axes(shape, aStrides, bStrides)),

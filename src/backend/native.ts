@@ -47,7 +47,7 @@ export type LoadResult =
 export const maxThreads = 256
 
 /** Raised with every change of a function's arguments, here and in `binding/addon.cc`. */
-const abi = 2
+const abi = 3
 
 /** Functions of the addon beside the kernels. */
 interface Control {

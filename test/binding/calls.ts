@@ -33,6 +33,9 @@ const packed = (): object => addon.packFloat(f32(108), f32(4), weights())
 
 /** batch 2, 5 x 5 x 3 to 5 x 5 x 4 with a kernel of 3 x 3 and padding of 1. */
 const geometry = (): Float64Array => nums(2, 1, 3, 4, 1, 5, 5, 1, 5, 5, 1, 3, 3, 1, 1, 1, 1, 1, 1, 0, 1, 1)
+/** The same weights, transposed with stride 1: batch 2, 5 x 5 x 3 to 7 x 7 x 4. */
+const transposedWeights = (): Float64Array => nums(1, 4, 1, 3, 3, 3, 1, 1, 1, 1, 1, 1)
+const transposed = (): Float64Array => nums(2, 1, 3, 4, 1, 5, 5, 1, 7, 7, 1, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0, 0)
 /** batch 1, 2 channels, 1 x 4 x 4 to 1 x 2 x 2, windows of 2 x 2. */
 const windows = (): unknown[] => [nums(1, 2, 1, 4, 4, 1, 2, 2, 1, 1, 1), Int32Array.of(0, 0, 2, 0, 2, 1, 2, 2, 2, 2)]
 
@@ -61,8 +64,17 @@ export const validCalls: readonly ValidCall[] = [
   call('funary', () => [f32(12), f32(12), 1, 0]),
   call('faffine', () => [f32(12), f32(12), 2, 3, 2, ones(3), f32(3)]),
   call('qconv', () => [bound(), u8(150), u8(200), geometry()]),
+  call('qconvTransposed', () => [bound(quantized(transposedWeights())), u8(150), u8(2 * 7 * 7 * 4), transposed()]),
   call('qlinear', () => [bound(quantized(flatWeights(), 12)), u8(15), u8(20), 5]),
   call('fconv', () => [packed(), f32(150), f32(200), geometry(), -10, 10]),
+  call('fconvTransposed', () => [
+    addon.packFloat(f32(108), f32(4), transposedWeights()),
+    f32(150),
+    f32(2 * 7 * 7 * 4),
+    transposed(),
+    -10,
+    10,
+  ]),
   call('flinear', () => [addon.packFloat(f32(12), null, flatWeights()), f32(15), f32(20), 5, -10, 10]),
   call('qmaxPool', () => [u8(32), u8(8), ...windows()]),
   call('qavgPool', () => [u8(32), u8(8), ...windows(), ones(4), 1, 2, 0, 255]),

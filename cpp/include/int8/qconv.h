@@ -17,6 +17,7 @@ struct QuantizedWeights {
   int64_t out_channels = 0;
   int64_t in_per_group = 0;
   Dims3 kernel;
+  std::optional<TransposedSteps> transposed;  // for qconv_transposed; the codes are in the same order
 };
 
 // What becomes of an accumulator.
@@ -53,6 +54,7 @@ struct PackedFacts {
   int64_t in_per_group = 0;
   Dims3 kernel;
   size_t bytes = 0;  // native memory held
+  std::optional<TransposedSteps> transposed;
 };
 PackedFacts facts(const PackedQuantized& packed);
 PackedFacts facts(const BoundQuantized& bound);
@@ -62,6 +64,11 @@ CodeType input_type(const BoundQuantized& bound);
 // x: channels-last codes, batch*input.count()*in_channels bytes. y: channels-last, batch*output.count()*out_channels
 // elements of output_kind(op), as bytes, aligned to the element. x and y do not overlap.
 Status qconv(const BoundQuantized& op, std::span<const uint8_t> x, std::span<uint8_t> y, const ConvGeometry& geometry);
+
+// The same of weights packed with `transposed`, whose stride and dilation the geometry has too. An output pixel that no
+// input pixel reaches is what becomes of the bias.
+Status qconv_transposed(const BoundQuantized& op, std::span<const uint8_t> x, std::span<uint8_t> y,
+                        const ConvGeometry& geometry);
 
 // x: rows * in_per_group codes. y: rows * out_channels elements. The weights have one group and kernel 1x1x1.
 Status qlinear(const BoundQuantized& op, std::span<const uint8_t> x, std::span<uint8_t> y, int64_t rows);

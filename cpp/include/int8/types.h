@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace int8 {
@@ -44,6 +45,14 @@ struct ConvGeometry {
   Dims3 stride;
   Dims3 dilation;
   Dims3 padding{0, 0, 0};  // before the first element of each axis
+};
+
+// What makes weights those of a transposed convolution: input pixel i adds kernel position k to output pixel
+// i*stride + k*dilation - padding. `padding` of its geometry is what is cut off before the first output pixel.
+struct TransposedSteps {
+  Dims3 stride;
+  Dims3 dilation;
+  friend constexpr bool operator==(const TransposedSteps&, const TransposedSteps&) = default;
 };
 
 }  // namespace int8

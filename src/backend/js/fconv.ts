@@ -4,7 +4,7 @@
  */
 import type { FloatWeights, Kernels, PackedFloat } from '../contract'
 import { fma } from './math'
-import { eachWindow } from './window'
+import { eachTransposedWindow, eachWindow, notHere } from './window'
 
 /** A copy of the weights, `[outChannels][depth]`, depth = taps * inPerGroup; the bias is zeros where absent. */
 export interface JsPackedFloat extends PackedFloat {
@@ -42,6 +42,29 @@ export function fconv({ op, x, y, geometry, lo, hi }: Kernels['fconv']): void {
       }
       const channel = group * outPerGroup
       sums(window, 0, packed, channel, outPerGroup, y, position * outChannels + channel, lo, hi)
+    }
+  })
+}
+
+/**
+ * x, y channels-last. The taps of an output in reverse order are its input pixels in ascending order; one beyond the input
+ * takes part as +0.
+ */
+export function fconvTransposed({ op, x, y, geometry, lo, hi }: Kernels['fconvTransposed']): void {
+  const { groups, outChannels, inPerGroup, depth, values, bias } = op as JsPackedFloat
+  const outPerGroup = outChannels / groups
+  eachTransposedWindow(geometry, (offsets, position) => {
+    for (let o = 0; o < outChannels; o++) {
+      const channel = Math.floor(o / outPerGroup) * inPerGroup
+      let sum = bias[o] ?? 0
+      for (let tap = offsets.length - 1; tap >= 0; tap--) {
+        const offset = offsets[tap] ?? notHere
+        if (offset === notHere) continue
+        const w = o * depth + tap * inPerGroup
+        for (let c = 0; c < inPerGroup; c++)
+          sum = fma(offset < 0 ? 0 : (x[offset + channel + c] ?? 0), values[w + c] ?? 0, sum)
+      }
+      y[position * outChannels + o] = Math.min(Math.max(sum, lo), hi)
     }
   })
 }

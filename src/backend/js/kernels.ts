@@ -1,10 +1,10 @@
 /** Every kernel by its name; a kernel of the contract that is missing here does not compile. */
 import type { KernelName, Kernels } from '../contract'
 import { faffine, fadd, fclamp, fmul, funary, qadd, qmul } from './elementwise'
-import { fconv, flinear } from './fconv'
+import { fconv, fconvTransposed, flinear } from './fconv'
 import { fold, stridedCopy } from './movement'
 import { favgPool, fmaxPool, qavgPool, qmaxPool } from './pool'
-import { qconv, qlinear } from './qconv'
+import { qconv, qconvTransposed, qlinear } from './qconv'
 import { dequantize, lookup, qclamp, quantize, requantize } from './quantize'
 import { fmean, minMax, softmax } from './reduce'
 
@@ -17,10 +17,12 @@ export const kernels: { readonly [K in KernelName]: (operands: Kernels[K]) => vo
   qadd,
   qmul,
   qconv,
+  qconvTransposed,
   qlinear,
   qmaxPool,
   qavgPool,
   fconv,
+  fconvTransposed,
   flinear,
   fadd,
   fmul,

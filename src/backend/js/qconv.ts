@@ -1,7 +1,8 @@
 /**
  * Quantized convolution and linear (numerics.md 4, 5). Packing subtracts the weights' zero points and a window is
  * gathered with the input's zero point subtracted, so what remains is the plain sum
- * `acc = Σ (x_k - zx)(w_k - zw) + bias_q`, in int32 that wraps. A tap in padding holds `zx`, so it gathers 0.
+ * `acc = Σ (x_k - zx)(w_k - zw) + bias_q`, in int32 that wraps. A tap in padding holds `zx`, so it gathers 0,
+ * as does one of a transposed convolution that is not this output's.
  */
 import type {
   AccumulatorOutput,
@@ -13,7 +14,7 @@ import type {
   QuantizedWeights,
 } from '../contract'
 import { toCode } from './codes'
-import { eachWindow } from './window'
+import { eachTransposedWindow, eachWindow } from './window'
 
 const { fround, imul } = Math
 
@@ -60,13 +61,22 @@ function copyOutput(output: AccumulatorOutput): AccumulatorOutput {
 }
 
 /** x, y channels-last. */
-export function qconv({ op, x, y, geometry }: Kernels['qconv']): void {
+export function qconv(operands: Kernels['qconv']): void {
+  convolve(operands, eachWindow)
+}
+
+/** x, y channels-last. */
+export function qconvTransposed(operands: Kernels['qconvTransposed']): void {
+  convolve(operands, eachTransposedWindow)
+}
+
+function convolve({ op, x, y, geometry }: Kernels['qconv'], each: typeof eachWindow): void {
   const { packed, epilogue } = op as JsBoundQuantized
   const { groups, outChannels, inPerGroup, depth } = packed
   const outPerGroup = outChannels / groups
   const window = new Int16Array(depth)
   const accumulators = new Int32Array(outPerGroup)
-  eachWindow(geometry, (offsets, position) => {
+  each(geometry, (offsets, position) => {
     for (let group = 0; group < groups; group++) {
       gather(x, offsets, group * inPerGroup, inPerGroup, epilogue.xZeroPoint, window)
       const channel = group * outPerGroup

@@ -100,7 +100,8 @@ export function packLinear(op: string, weight: Tensor, bias: Tensor | null): Flo
   }
 }
 
-function readBias(op: string, bias: Tensor | null, channels: number): Float32Array | null {
+/** The values of a bias, one per output channel. */
+export function readBias(op: string, bias: Tensor | null, channels: number): Float32Array | null {
   if (bias === null) return null
   checkTensor(op, bias, 'bias')
   if (bias.rank !== 1 || bias.size !== channels)

@@ -17,6 +17,33 @@ export type { ClipOptions, OutputOptions } from './run'
 export * from './conv1d'
 export * from './conv2d'
 export * from './conv3d'
+export {
+  convTranspose1dPrepack,
+  convTranspose2dPrepack,
+  convTranspose3dPrepack,
+  PackedConvTranspose,
+  type ConvTransposePrepackOptions,
+} from './convTransposePrepack'
+export {
+  convTranspose1d,
+  convTranspose1dAsync,
+  convTranspose1dRelu,
+  convTranspose1dReluAsync,
+  convTranspose1dInt32,
+  convTranspose1dInt32Async,
+  convTranspose2d,
+  convTranspose2dAsync,
+  convTranspose2dRelu,
+  convTranspose2dReluAsync,
+  convTranspose2dInt32,
+  convTranspose2dInt32Async,
+  convTranspose3d,
+  convTranspose3dAsync,
+  convTranspose3dRelu,
+  convTranspose3dReluAsync,
+  convTranspose3dInt32,
+  convTranspose3dInt32Async,
+} from './convTranspose'
 export * from './linear'
 export * from './dynamic'
 export * from './arithmetic'

@@ -40,7 +40,7 @@ function* imageSteps(x: QTensor<QDType8>, { packed }: PackedConv, geometry: Conv
 type Output = Codes | Int32Array | Float32Array
 
 /** Codes of 0.0: the input of a layer without input channels, whose weights have one of value 0 instead. */
-function zeroCodes(x: QTensor<QDType8>, length: number): Codes {
+export function zeroCodes(x: QTensor<QDType8>, length: number): Codes {
   return new (codeArrayClass(x.dtype))(length).fill(x.zeroPoint)
 }
 

@@ -1,5 +1,5 @@
 /** Quantized weights made ready for kernels: checked, proven, laid out once; packed per backend when first run. */
-import type { Backend, Codes, PackedQuantized, QuantizedWeights } from '../../backend/contract'
+import type { Backend, Codes, PackedQuantized, QuantizedWeights, TransposedSteps } from '../../backend/contract'
 import { runSync } from '../../backend/steps'
 import { ArgumentError, QParamsError, ShapeError, show } from '../../errors'
 import { allocateCodes, codeArrayClass, type QDType8 } from '../../tensor/dtype'
@@ -38,7 +38,14 @@ export class PackedWeights {
   biasWarned = false
   private readonly handles = new PerBackend<PackedQuantized>()
 
-  constructor(op: string, weight: QTensor<QDType8>, bias: Bias, groups: number, name: unknown) {
+  constructor(
+    op: string,
+    weight: QTensor<QDType8>,
+    bias: Bias,
+    groups: number,
+    name: unknown,
+    transposed?: TransposedSteps,
+  ) {
     if (name !== undefined && typeof name !== 'string')
       throw new ArgumentError({ op, argument: 'options.name', expected: 'a string', received: show(name) })
     const [outChannels = 0, inPerGroup = 0, ...kernel] = weight.shape
@@ -55,7 +62,7 @@ export class PackedWeights {
     this.sums = sumWeights(codes, zeroPoints, perChannel)
     proveWeights(op, this.layer, this.sums)
     warnClipped(op, this.layer, weight)
-    const layout = { zeroPoints, groups, outChannels, kernel: dims3(kernel, 1) }
+    const layout = { zeroPoints, groups, outChannels, kernel: dims3(kernel, 1), ...(transposed && { transposed }) }
     this.weights = this.empty
       ? { ...layout, codes: zeroWeights(weight.dtype, zeroPoints, layout.kernel), inPerGroup: 1 }
       : { ...layout, codes, inPerGroup }
