@@ -13,6 +13,14 @@ export {
 } from './module'
 export { ModuleList, Sequential } from './container'
 export { Conv1d, Conv2d, Conv3d, type ConvConfig, type ConvNd, type ConvOptions } from './conv'
+export {
+  ConvTranspose1d,
+  ConvTranspose2d,
+  ConvTranspose3d,
+  type ConvTransposeConfig,
+  type ConvTransposeNd,
+  type ConvTransposeOptions,
+} from './convTranspose'
 export { Linear, type LinearConfig, type LinearModule, type LinearOptions } from './linear'
 export { type WeightedModule } from './weighted'
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormNd, type BatchNormOptions } from './batchnorm'

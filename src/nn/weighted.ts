@@ -6,7 +6,7 @@ import { isTensor, type Tensor } from '../tensor/tensor'
 import { ObservableModule, type StateSlot, type StateValue } from './module'
 import { describe, plainSlotCheck } from './state'
 
-/** A float leaf with a weight whose axis 0 is the output channel, and a bias for each of these or none. */
+/** A float leaf with a weight and a bias for each output channel or none. */
 export abstract class WeightedModule extends ObservableModule {
   /**
    * Watches the input during calibration: conversion raises the weight scale of a channel whose bias would otherwise
@@ -20,8 +20,14 @@ export abstract class WeightedModule extends ObservableModule {
   private weightTensor: Tensor | undefined = undefined
   private biasTensor: Tensor | undefined = undefined
 
-  constructor(weightShape: Shape, hasBias: boolean) {
+  /** Axis of the weight along which its scales may lie: that of the output channels, within a group. */
+  readonly channelAxis: 0 | 1
+  private readonly biasLength: number
+
+  constructor(weightShape: Shape, hasBias: boolean, biasLength: number = weightShape[0] ?? 0, channelAxis: 0 | 1 = 0) {
     super()
+    this.biasLength = biasLength
+    this.channelAxis = channelAxis
     this.weightShape = Object.freeze([...weightShape])
     this.hasBias = hasBias
   }
@@ -102,7 +108,7 @@ export abstract class WeightedModule extends ObservableModule {
   }
 
   private checkBias(value: StateValue): string | undefined {
-    return plainSlotCheck(value, 'float32', [this.weightShape[0] ?? 0])
+    return plainSlotCheck(value, 'float32', [this.biasLength])
   }
 
   private refuse(argument: string, value: Tensor | undefined, fault: string | undefined): void {

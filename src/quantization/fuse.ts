@@ -3,10 +3,12 @@ import { ArgumentError, show } from '../errors'
 import type { BatchNormNd } from '../nn/batchnorm'
 import type { ConvNd, ConvOptions } from '../nn/conv'
 import { Conv1d, Conv2d, Conv3d } from '../nn/conv'
+import { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, type ConvTransposeNd } from '../nn/convTranspose'
 import * as intrinsic from '../nn/intrinsic'
 import { Linear, type LinearModule } from '../nn/linear'
 import { isModule, type Layer } from '../nn/module'
 import { Identity } from '../nn/shaping'
+import { fromKernelOrder, toKernelOrder } from '../ops/convTransposeWeights'
 import { Tensor } from '../tensor/tensor'
 
 const op = 'quantization.fuseModules'
@@ -21,16 +23,17 @@ interface Clamp {
 
 const noClamp: Clamp = { kind: 'none', min: -Infinity, max: Infinity }
 const convTypes = ['nn.Conv1d', 'nn.Conv2d', 'nn.Conv3d']
+const transposedTypes = ['nn.ConvTranspose1d', 'nn.ConvTranspose2d', 'nn.ConvTranspose3d']
 const normTypes = ['nn.BatchNorm1d', 'nn.BatchNorm2d', 'nn.BatchNorm3d']
 const clampTypes = ['nn.ReLU', 'nn.ReLU6', 'nn.Hardtanh']
 const supported =
-  'conv + batch norm; conv [+ batch norm] + ReLU, ReLU6 or Hardtanh; linear + batch norm; linear [+ batch norm] + ReLU; batch norm + ReLU'
+  'conv or transposed conv + batch norm; conv [+ batch norm] + ReLU, ReLU6 or Hardtanh; linear + batch norm; linear [+ batch norm] + ReLU; batch norm + ReLU'
 
 /**
  * A copy of the model in which each group of layers is one: the first has the fused layer, the others are identities.
  * PyTorch: `fuse_modules` of a model in `eval` mode, which cannot fuse ReLU6 and hardtanh.
  *
- * Fused: conv + batch norm, either also with ReLU, ReLU6 or hardtanh; linear + batch norm, either also with ReLU; batch
+ * Fused: transposed conv + batch norm; conv + batch norm, either also with ReLU, ReLU6 or hardtanh; linear + batch norm, either also with ReLU; batch
  * norm + ReLU. A batch norm is folded into the weights as `w * (g / sqrt(var + eps))`, so the model must have its weights.
  *
  * @param model - A float model; it stays as it is.
@@ -73,6 +76,10 @@ function isConv(layer: Layer): layer is Layer & ConvNd {
   return convTypes.includes(layer.typeName)
 }
 
+function isTransposed(layer: Layer): layer is Layer & ConvTransposeNd {
+  return transposedTypes.includes(layer.typeName)
+}
+
 function isLinear(layer: Layer): layer is Layer & LinearModule {
   return layer.typeName === 'nn.Linear'
 }
@@ -113,6 +120,10 @@ function fuse(first: Layer | undefined, norm: BatchNormNd | undefined, clamp: Cl
     const fits = norm === undefined || convTypes.indexOf(first.typeName) === normTypes.indexOf(norm.typeName)
     return fits ? fuseConv(first, norm, clamp) : undefined
   }
+  if (isTransposed(first)) {
+    const fits = norm !== undefined && transposedTypes.indexOf(first.typeName) === normTypes.indexOf(norm.typeName)
+    return fits && clamp.kind === 'none' ? fuseTransposed(first, norm) : undefined
+  }
   if (isLinear(first)) {
     const fits = norm === undefined || norm.typeName === 'nn.BatchNorm1d'
     return fits && clamp.kind !== 'clip' ? fuseLinear(first, norm, clamp) : undefined
@@ -141,6 +152,21 @@ function fuseConv(conv: ConvNd, norm: BatchNormNd | undefined, clamp: Clamp): La
   return withWeights(make(), folded)
 }
 
+function fuseTransposed(conv: ConvTransposeNd, norm: BatchNormNd): Layer {
+  const { inChannels, outChannels, kernelSize, spatialAxes } = conv
+  const { weight, bias } = conv.requireWeights()
+  // [in, out / groups, …] with its output channels in front, folded as a convolution's weight is, and back.
+  const groups = conv.options.groups ?? 1
+  const taps = kernelSize.reduce((count, size) => count * size, 1)
+  const sizes = { groups, inPerGroup: inChannels / groups, outPerGroup: outChannels / groups, taps }
+  const ordered = toKernelOrder(weight.data, new Float32Array(weight.size), sizes)
+  const folded = fold({ weight: new Tensor('float32', [outChannels, weight.size / outChannels], ordered), bias }, norm)
+  const values = fromKernelOrder(folded.weight.data, new Float32Array(weight.size), sizes)
+  const Plain = { 1: ConvTranspose1d, 2: ConvTranspose2d, 3: ConvTranspose3d }[spatialAxes]
+  const fused = new Plain(inChannels, outChannels, kernelSize, { ...conv.options, bias: true })
+  return withWeights(fused, { weight: new Tensor('float32', weight.shape, values), bias: folded.bias })
+}
+
 function fuseLinear(linear: LinearModule, norm: BatchNormNd | undefined, clamp: Clamp): Layer {
   const { inFeatures, outFeatures } = linear
   const folded = norm === undefined ? linear.requireWeights() : fold(linear.requireWeights(), norm)
@@ -166,7 +192,7 @@ interface Weights {
   readonly bias: Tensor | null
 }
 
-function withWeights(layer: ConvNd | LinearModule, { weight, bias }: Weights): Layer {
+function withWeights(layer: ConvNd | ConvTransposeNd | LinearModule, { weight, bias }: Weights): Layer {
   layer.weight = weight
   if (bias !== null) layer.bias = bias
   return layer

@@ -4,6 +4,7 @@ import { Hardswish, LeakyReLU, Sigmoid, Tanh } from '../nn/quantized/activation'
 import { BatchNorm2d, BatchNorm3d, BNReLU2d, BNReLU3d } from '../nn/quantized/batchnorm'
 import { Conv1d, Conv2d, Conv3d } from '../nn/quantized/conv'
 import { ConvClip1d, ConvClip2d, ConvClip3d, ConvReLU1d, ConvReLU2d, ConvReLU3d } from '../nn/quantized/conv-fused'
+import { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d } from '../nn/quantized/convTranspose'
 import * as dynamic from '../nn/quantized/dynamic/linear'
 import { QFunctional } from '../nn/quantized/functional'
 import { Linear, LinearReLU } from '../nn/quantized/linear'
@@ -41,6 +42,9 @@ export const staticConversions: ReadonlyMap<string, Conversion> = new Map([
   ['nn.Conv1d', entry(Conv1d)],
   ['nn.Conv2d', entry(Conv2d)],
   ['nn.Conv3d', entry(Conv3d)],
+  ['nn.ConvTranspose1d', entry(ConvTranspose1d)],
+  ['nn.ConvTranspose2d', entry(ConvTranspose2d)],
+  ['nn.ConvTranspose3d', entry(ConvTranspose3d)],
   ['nn.intrinsic.ConvReLU1d', entry(ConvReLU1d)],
   ['nn.intrinsic.ConvReLU2d', entry(ConvReLU2d)],
   ['nn.intrinsic.ConvReLU3d', entry(ConvReLU3d)],

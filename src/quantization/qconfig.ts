@@ -14,7 +14,10 @@ import { HistogramObserver, isObserver, MinMaxObserver, PerChannelMinMaxObserver
 export interface QConfig {
   /** Makes the observer of the layer's output: one of per-tensor parameters of quint8 or qint8. */
   readonly activation: () => Observer
-  /** Makes the observer of the layer's weight: per tensor, or per channel along axis 0. */
+  /**
+   * Makes the observer of the layer's weight: per tensor, or per channel along axis 0. Transposed convolutions have their
+   * output channels along axis 1: an observer along axis 0 gives them one scale, as PyTorch's default mapping does.
+   */
   readonly weight: () => Observer
 }
 

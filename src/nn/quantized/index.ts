@@ -11,6 +11,13 @@ export {
   type QuantizedConvClipNd,
   type QuantizedConvReLUNd,
 } from './conv-fused'
+export {
+  ConvTranspose1d,
+  ConvTranspose2d,
+  ConvTranspose3d,
+  type QuantizedConvTransposeNd,
+  type QuantizedConvTransposeOptions,
+} from './convTranspose'
 export { Linear, LinearReLU, type QuantizedLinearModule } from './linear'
 export {
   BatchNorm2d,

@@ -21,16 +21,21 @@ export function checkWeights(
   shape: Shape,
   weight: QTensor,
   bias: Bias,
+  channels: number = shape[0] ?? 0,
 ): asserts weight is QTensor<QDType8> {
   checkQTensor(op, weight, 'weight', weightTypes)
   const weightFault = checkWeight(weight, shape)
   if (weightFault !== undefined) throw new ShapeError({ op, message: `weight ${weightFault}` })
-  const biasFault = bias === null ? undefined : checkBias(bias, shape)
+  const biasFault = bias === null ? undefined : checkBias(bias, channels)
   if (biasFault !== undefined) throw new ArgumentError({ op, message: `bias ${biasFault}` })
 }
 
 /** The slots `weight` and `bias`. */
-export function weightSlots(shape: Shape, packed: Packed | undefined): Record<'weight' | 'bias', StateSlot> {
+export function weightSlots(
+  shape: Shape,
+  packed: Packed | undefined,
+  channels: number = shape[0] ?? 0,
+): Record<'weight' | 'bias', StateSlot> {
   return {
     weight: {
       kind: 'parameter',
@@ -45,7 +50,7 @@ export function weightSlots(shape: Shape, packed: Packed | undefined): Record<'w
         return packed?.unpack().bias ?? undefined
       },
       optional: true,
-      check: (value) => checkBias(value, shape),
+      check: (value) => checkBias(value, channels),
     },
   }
 }
@@ -73,10 +78,9 @@ function checkWeight(value: StateValue, shape: Shape): string | undefined {
   return `must be a QTensor of ${weightTypes.join(' or ')} of shape ${shapeText(shape)}, but got ${describe(value)}`
 }
 
-function checkBias(value: StateValue, shape: Shape): string | undefined {
-  const channels = [shape[0] ?? 0]
-  if (plainSlotCheck(value, 'int32', channels) === undefined) return undefined
-  return plainSlotCheck(value, 'float32', channels)
+function checkBias(value: StateValue, channels: number): string | undefined {
+  if (plainSlotCheck(value, 'int32', [channels]) === undefined) return undefined
+  return plainSlotCheck(value, 'float32', [channels])
 }
 
 /** The error of a layer that has no weights yet. */

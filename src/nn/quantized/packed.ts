@@ -15,8 +15,11 @@ export abstract class PackedModule<P extends Packed> extends QuantizedModule {
   readonly weightShape: Shape
   private packed: P | undefined = undefined
 
-  constructor(op: string, weightShape: Shape, options: QuantizedOptions) {
+  private readonly biasLength: number
+
+  constructor(op: string, weightShape: Shape, options: QuantizedOptions, biasLength: number = weightShape[0] ?? 0) {
     super(op, options)
+    this.biasLength = biasLength
     this.weightShape = Object.freeze([...weightShape])
   }
 
@@ -32,12 +35,13 @@ export abstract class PackedModule<P extends Packed> extends QuantizedModule {
   /**
    * Gives the layer its weights and packs them. PyTorch: `set_weight_bias`.
    *
-   * @param weight - Codes (qint8 or quint8), per tensor or per channel along axis 0, of the layer's weight shape.
+   * @param weight - Codes (qint8 or quint8), per tensor or per output channel (axis 0; of a transposed convolution 1), of
+   *   the layer's weight shape.
    * @param bias - float32, one per output channel; or int32, taken as it is, at scale sx*sw; null for none.
    * @throws OverflowError where an int32 sum could overflow for some input; ShapeError, DTypeError, ArgumentError
    */
   setWeightBias(weight: QTensor, bias: Bias): void {
-    checkWeights(this.label('setWeightBias'), this.weightShape, weight, bias)
+    checkWeights(this.label('setWeightBias'), this.weightShape, weight, bias, this.biasLength)
     this.packed = this.pack(weight, bias)
   }
 
@@ -65,7 +69,7 @@ export abstract class PackedModule<P extends Packed> extends QuantizedModule {
   }
 
   override state(): Readonly<Record<string, StateSlot>> {
-    return { ...weightSlots(this.weightShape, this.packed), ...super.state() }
+    return { ...weightSlots(this.weightShape, this.packed, this.biasLength), ...super.state() }
   }
 
   override prepareLoad(values: ReadonlyMap<string, StateValue>): () => void {

@@ -1,6 +1,7 @@
 /** Float weights to codes: the weight observer's parameters, raised where the bias would leave int32. */
 import { ArgumentError } from '../../errors'
 import { makeObserver } from '../../quantization/qconfig'
+import { MinMaxObserver } from '../../quantization/observers/min-max'
 import type { Observer } from '../../quantization/observers/observer'
 import type { QParams } from '../../tensor/qparams'
 import type { QTensor } from '../../tensor/qtensor'
@@ -13,7 +14,10 @@ const largestBias = 2 ** 30
 
 const { fround } = Math
 
-/** The weight observer that a layer's qconfig makes. */
+/**
+ * The weight observer that a layer's qconfig makes. One along axis 0, which suits all other layers, gives a transposed
+ * convolution one scale; one along axis 1 gives it a scale per output channel.
+ */
 export function weightObserver(source: WeightedModule): Observer {
   const { qconfig } = source
   if (qconfig === undefined || qconfig === null)
@@ -22,7 +26,13 @@ export function weightObserver(source: WeightedModule): Observer {
       message: 'this layer has no qconfig, which says how its weight is quantized',
       hint: 'Run quantization.prepare on the model, or set the layer’s qconfig: quantization.getDefaultQConfig().',
     })
-  return makeObserver(source.label(), qconfig, 'weight')
+  const observer = makeObserver(source.label(), qconfig, 'weight')
+  const axis: unknown = Reflect.get(observer, 'chAxis')
+  if (source.channelAxis === 0 || axis !== 0) return observer
+  // One scale for all: PyTorch's default mapping of transposed convolutions too.
+  const { dtype, quantMin, quantMax, eps } = observer
+  const qscheme = observer.qscheme === 'perChannelSymmetric' ? 'perTensorSymmetric' : 'perTensorAffine'
+  return new MinMaxObserver({ dtype, qscheme, quantMin, quantMax, eps })
 }
 
 /** A layer's weight as codes. `inputScale` is known where calibration watched the input. */
@@ -52,8 +62,14 @@ export function raiseScales(qparams: QParams, bias: Tensor | null, inputScale: n
     const scale = values.reduce((scale, value) => raise(scale, value, inputScale), qparams.scale)
     return { ...qparams, scale }
   }
-  if (qparams.axis !== 0) return qparams
-  return { ...qparams, scales: qparams.scales.map((scale, c) => raise(scale, values[c] ?? 0, inputScale)) }
+  // Along axis 1 (a transposed convolution's) a scale holds for its channel of every group.
+  const channels = qparams.scales.length
+  return {
+    ...qparams,
+    scales: qparams.scales.map((scale, c) =>
+      values.filter((_, o) => o % channels === c).reduce((raised, value) => raise(raised, value, inputScale), scale),
+    ),
+  }
 }
 
 function raise(scale: number, bias: number, inputScale: number): number {

@@ -151,7 +151,7 @@ function clippedBias(layer: PackedModule<Packed>, inputScale: number): number {
   const { qparams } = weight
   let count = 0
   for (const [c, value] of bias.data.entries()) {
-    const scale = qparams.kind === 'perTensor' ? qparams.scale : (qparams.scales[c] ?? 1)
+    const scale = qparams.kind === 'perTensor' ? qparams.scale : (qparams.scales[c % qparams.scales.length] ?? 1)
     if (Math.abs(fround(value * fround(1 / fround(inputScale * scale)))) > largestBias) count++
   }
   return count

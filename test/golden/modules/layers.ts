@@ -20,6 +20,8 @@ const layers: Readonly<Record<string, () => Layer>> = {
   'Conv2d stride padding dilation groups': () =>
     new nn.Conv2d(3, 6, [3, 2], { stride: [1, 2], padding: [2, 1], dilation: [2, 1], groups: 3 }),
   Conv3d: () => new nn.Conv3d(2, 3, 2, { padding: 1 }),
+  'ConvTranspose1d per tensor': () => new nn.ConvTranspose1d(3, 5, 3, { stride: 2 }),
+  'ConvTranspose2d per tensor': () => new nn.ConvTranspose2d(3, 5, 3, { stride: 2 }),
   Linear: () => new nn.Linear(9, 4),
   'Linear per tensor': () => new nn.Linear(9, 4),
   'Linear no bias': () => new nn.Linear(9, 4, { bias: false }),
@@ -83,13 +85,16 @@ export function fuse(golden: GoldenCase): void {
   }
   const outputs = outputsOf(golden)
   const dict = floatDict(outputs.values('float_state_dict'))
-  const [out = 0, inputs = 0, ...kernel] = dict.get('0.weight')?.shape ?? []
+  const transposed = id.includes('conv_transpose')
+  const [first = 0, second = 0, ...kernel] = dict.get('0.weight')?.shape ?? []
+  const [out, inputs] = transposed ? [second, first] : [first, second]
   const options = { eps: params.optionalNumber('eps') ?? 1e-5, affine: dict.has('1.weight') }
   const bias = dict.has('0.bias')
+  const Conv = transposed ? nn.ConvTranspose2d : nn.Conv2d
   const model =
     kernel.length === 0
       ? new nn.Sequential(new nn.Linear(inputs, out, { bias }), new nn.BatchNorm1d(out, options), new nn.ReLU())
-      : new nn.Sequential(new nn.Conv2d(inputs, out, kernel, { bias }), new nn.BatchNorm2d(out, options), new nn.ReLU())
+      : new nn.Sequential(new Conv(inputs, out, kernel, { bias }), new nn.BatchNorm2d(out, options), new nn.ReLU())
   model.loadStateDict(dict)
   const fused = fuseModules(model, [id.includes('relu') ? ['0', '1', '2'] : ['0', '1']])
   const own = fused.stateDict()
@@ -98,7 +103,9 @@ export function fuse(golden: GoldenCase): void {
     if (!isTensor(ours)) throw new Error(`no ${key}`)
     expectClose(ours as Tensor, outputs.tensor(key), closeness(golden))
   }
-  const types = outputs.has('types') ? outputs.list('types') : [outputs.map['type'] ?? 'Linear', 'Identity']
+  const types = outputs.has('types')
+    ? outputs.list('types')
+    : [outputs.map['type'] ?? (transposed ? 'ConvTranspose2d' : 'Linear'), 'Identity']
   const names = types.map((_, i) => fused.getSubmodule(String(i)).typeName.split('.').at(-1))
   expect(names).toEqual(types)
 }
