@@ -8,6 +8,10 @@ namespace {
 constexpr ElementwiseRow kRows[] = {
 #ifdef INT8_ARCH_X64
     {Isa::kAvx512Vnni, &kQuantizeAvx512Vnni, &kCodesAvx512Vnni, &kFloatsAvx512Vnni},
+    {Isa::kAvx2, &kQuantizeAvx2, &kCodesAvx2, &kFloatsAvx2},
+#endif
+#ifdef INT8_ARCH_ARM64
+    {Isa::kNeon, &kQuantizeNeon, &kCodesNeon, &kFloatsNeon},
 #endif
     {Isa::kPortable, &kQuantizePortable, &kCodesPortable, &kFloatsPortable},
 };

@@ -68,8 +68,8 @@ std::span<const ElementwiseRow> elementwise_rows();
 const ElementwiseRow& elementwise_kernels();
 
 // Each defined by the file of its name: <quantize|codes|floats>_<isa>.cc.
-extern const QuantizeKernels kQuantizePortable, kQuantizeAvx512Vnni;
-extern const CodeKernels kCodesPortable, kCodesAvx512Vnni;
-extern const FloatKernels kFloatsPortable, kFloatsAvx512Vnni;
+extern const QuantizeKernels kQuantizePortable, kQuantizeAvx2, kQuantizeAvx512Vnni, kQuantizeNeon;
+extern const CodeKernels kCodesPortable, kCodesAvx2, kCodesAvx512Vnni, kCodesNeon;
+extern const FloatKernels kFloatsPortable, kFloatsAvx2, kFloatsAvx512Vnni, kFloatsNeon;
 
 }  // namespace int8

@@ -43,6 +43,6 @@ struct PoolRow {
 std::span<const PoolRow> pool_rows();
 
 // Each defined by the file of its name: pool_<isa>.cc.
-extern const PoolKernels kPoolPortable, kPoolAvx512Vnni;
+extern const PoolKernels kPoolPortable, kPoolAvx2, kPoolAvx512Vnni, kPoolNeon;
 
 }  // namespace int8

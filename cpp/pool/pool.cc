@@ -13,6 +13,10 @@ namespace {
 constexpr PoolRow kRows[] = {
 #ifdef INT8_ARCH_X64
     {Isa::kAvx512Vnni, &kPoolAvx512Vnni},
+    {Isa::kAvx2, &kPoolAvx2},
+#endif
+#ifdef INT8_ARCH_ARM64
+    {Isa::kNeon, &kPoolNeon},
 #endif
     {Isa::kPortable, &kPoolPortable},
 };

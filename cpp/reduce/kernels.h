@@ -24,6 +24,6 @@ struct ReduceRow {
 std::span<const ReduceRow> reduce_rows();
 
 // Each defined by the file of its name: reduce_<isa>.cc.
-extern const ReduceKernels kReducePortable, kReduceAvx512Vnni;
+extern const ReduceKernels kReducePortable, kReduceAvx2, kReduceAvx512Vnni, kReduceNeon;
 
 }  // namespace int8

@@ -11,6 +11,10 @@ namespace {
 constexpr ReduceRow kRows[] = {
 #ifdef INT8_ARCH_X64
     {Isa::kAvx512Vnni, &kReduceAvx512Vnni},
+    {Isa::kAvx2, &kReduceAvx2},
+#endif
+#ifdef INT8_ARCH_ARM64
+    {Isa::kNeon, &kReduceNeon},
 #endif
     {Isa::kPortable, &kReducePortable},
 };

@@ -1,0 +1,95 @@
+// Codes to codes on sixteen lanes; the bytes of codes_portable.cc (numerics.md 5 and 6). Clamps and look-ups take codes
+// as they lie. Only for files of instruction sets, behind their simd/lanes_<set>.h.
+#pragma once
+
+#include "elementwise/kernels.h"
+#include "elementwise/to_codes_simd.h"
+
+namespace int8 {
+namespace {
+
+template <CodeType kType>
+void requantize_run(const uint8_t* x, uint8_t* y, int64_t n, const RequantizeParams& p) {
+  const ToCodes to_codes(p.lo, p.hi, p.y_zero_point);
+  const I32x16 zero_point = splat(p.x_zero_point);
+  const F32x16 multiplier = splat(p.multiplier);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Lanes lanes(n - i);
+    store_codes(y + i, to_codes(to_float(load_codes<kType>(x + i, lanes) - zero_point) * multiplier), lanes);
+  }
+}
+
+template <CodeType kType>
+void qclamp_run(const uint8_t* x, uint8_t* y, int64_t n, int32_t lo, int32_t hi) {
+  const Bytes low = splat_byte(lo), high = splat_byte(hi);
+  for (int64_t i = 0; i < n; i += kBytes) {
+    const ByteLanes lanes(n - i);
+    store(y + i, smaller<kType>(larger<kType>(load(x + i, lanes), low), high), lanes);
+  }
+}
+
+void lookup(const uint8_t* x, uint8_t* y, int64_t n, const uint8_t* entries) {
+  const Table table(entries);
+  for (int64_t i = 0; i < n; i += kBytes) {
+    const ByteLanes lanes(n - i);
+    store(y + i, table(load(x + i, lanes)), lanes);
+  }
+}
+
+// Code minus zero point of one operand: loaded, or one value for the whole run.
+template <CodeType kType>
+class CodeOperand {
+ public:
+  CodeOperand(Stepped<uint8_t> codes, int32_t zero_point) : codes_(codes), zero_point_(splat(zero_point)) {
+    const int32_t first = kType == CodeType::kU8 ? codes.p[0] : static_cast<int8_t>(codes.p[0]);
+    value_ = splat(first - zero_point);
+  }
+  I32x16 at(int64_t i, Lanes lanes) const {
+    return codes_.step == 0 ? value_ : load_codes<kType>(codes_.p + i, lanes) - zero_point_;
+  }
+
+ private:
+  Stepped<uint8_t> codes_;
+  I32x16 zero_point_, value_;
+};
+
+template <CodeType kType>
+void qadd_run(Stepped<uint8_t> a, Stepped<uint8_t> b, uint8_t* y, int64_t n, const QAddParams& p) {
+  const ToCodes to_codes(p.lo, p.hi, p.y_zero_point);
+  const CodeOperand<kType> oa(a, p.a_zero_point), ob(b, p.b_zero_point);
+  const F32x16 ma = splat(p.a_multiplier), mb = splat(p.b_multiplier);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Lanes lanes(n - i);
+    const F32x16 sum = to_float(oa.at(i, lanes)) * ma + to_float(ob.at(i, lanes)) * mb;
+    store_codes(y + i, to_codes(sum), lanes);
+  }
+}
+
+template <CodeType kType>
+void qmul_run(Stepped<uint8_t> a, Stepped<uint8_t> b, uint8_t* y, int64_t n, const QMulParams& p) {
+  const ToCodes to_codes(p.lo, p.hi, p.y_zero_point);
+  const CodeOperand<kType> oa(a, p.a_zero_point), ob(b, p.b_zero_point);
+  const F32x16 multiplier = splat(p.multiplier);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Lanes lanes(n - i);
+    store_codes(y + i, to_codes(to_float(oa.at(i, lanes) * ob.at(i, lanes)) * multiplier), lanes);
+  }
+}
+
+void requantize(const uint8_t* x, CodeType type, uint8_t* y, int64_t n, const RequantizeParams& p) {
+  type == CodeType::kU8 ? requantize_run<CodeType::kU8>(x, y, n, p) : requantize_run<CodeType::kS8>(x, y, n, p);
+}
+void qclamp(const uint8_t* x, CodeType type, uint8_t* y, int64_t n, int32_t lo, int32_t hi) {
+  type == CodeType::kU8 ? qclamp_run<CodeType::kU8>(x, y, n, lo, hi) : qclamp_run<CodeType::kS8>(x, y, n, lo, hi);
+}
+void qadd(Stepped<uint8_t> a, Stepped<uint8_t> b, CodeType type, uint8_t* y, int64_t n, const QAddParams& p) {
+  if (n == 0) return;
+  type == CodeType::kU8 ? qadd_run<CodeType::kU8>(a, b, y, n, p) : qadd_run<CodeType::kS8>(a, b, y, n, p);
+}
+void qmul(Stepped<uint8_t> a, Stepped<uint8_t> b, CodeType type, uint8_t* y, int64_t n, const QMulParams& p) {
+  if (n == 0) return;
+  type == CodeType::kU8 ? qmul_run<CodeType::kU8>(a, b, y, n, p) : qmul_run<CodeType::kS8>(a, b, y, n, p);
+}
+
+}  // namespace
+}  // namespace int8

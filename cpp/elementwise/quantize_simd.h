@@ -1,0 +1,128 @@
+// Quantize and dequantize on sixteen lanes; the bytes of quantize_portable.cc (numerics.md 2). Only for files of
+// instruction sets, behind their simd/lanes_<set>.h.
+#pragma once
+
+#include "elementwise/kernels.h"
+
+namespace int8 {
+namespace {
+
+// Scales, their reciprocals and zero points of sixteen elements: constant, or loaded for each vector.
+template <bool kVarying>
+class Affine16 {
+ public:
+  explicit Affine16(const AffineRun& run)
+      : run_(run),
+        scale(splat(run.scales[0])),
+        reciprocal(splat(1.0f) / scale),
+        zero_point(splat(run.zero_points[0])) {}
+  template <bool kReciprocal>
+  void at(int64_t i, Lanes lanes) {
+    if (!kVarying) return;
+    scale = keep(lanes, load(run_.scales + i, lanes), splat(1.0f));
+    if (kReciprocal) reciprocal = splat(1.0f) / scale;
+    zero_point = load(run_.zero_points + i, lanes);
+  }
+
+ private:
+  const AffineRun& run_;
+
+ public:
+  F32x16 scale, reciprocal;
+  I32x16 zero_point;
+};
+
+// f(x*r) or f(x/scale), NaN as +0.
+template <bool kDivide, bool kVarying>
+F32x16 scaled(const float* x, Lanes lanes, const Affine16<kVarying>& affine) {
+  const F32x16 v = load(x, lanes);
+  const F32x16 s = kDivide ? v / affine.scale : v * affine.reciprocal;
+  return select(is_nan(s), splat(0.0f), s);
+}
+
+template <bool kDivide, bool kVarying>
+void quantize_run(const float* x, uint8_t* y, int64_t n, const QuantizeRun& run) {
+  if (n == 0) return;
+  Affine16<kVarying> affine(run.affine);
+  const I32x16 qmin = splat(run.qmin), qmax = splat(run.qmax);
+  F32x16 lo = to_float(qmin - affine.zero_point), hi = to_float(qmax - affine.zero_point);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Lanes lanes(n - i);
+    affine.template at<!kDivide>(i, lanes);
+    if (kVarying) {
+      lo = to_float(qmin - affine.zero_point);
+      hi = to_float(qmax - affine.zero_point);
+    }
+    const F32x16 v = scaled<kDivide, kVarying>(x + i, lanes, affine);
+    store_codes(y + i, to_int(at_most(at_least(v, lo), hi)) + affine.zero_point, lanes);
+  }
+}
+
+// v is clamped to +-2^33, so that all sums stay below 2^34.
+template <bool kDivide, bool kVarying>
+void quantize_s32_run(const float* x, int32_t* y, int64_t n, const QuantizeRun& run) {
+  if (n == 0) return;
+  Affine16<kVarying> affine(run.affine);
+  const F32x16 below = splat(-8589934592.0f), beyond = splat(8589934592.0f);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Lanes lanes(n - i);
+    affine.template at<!kDivide>(i, lanes);
+    const F32x16 v = at_most(at_least(scaled<kDivide, kVarying>(x + i, lanes, affine), below), beyond);
+    store(y + i, round_and_shift(v, affine.zero_point, run.qmin, run.qmax), lanes);
+  }
+}
+
+template <CodeType kType, bool kVarying>
+void dequantize_run(const uint8_t* x, float* y, int64_t n, const AffineRun& run) {
+  if (n == 0) return;
+  Affine16<kVarying> affine(run);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Lanes lanes(n - i);
+    affine.template at<false>(i, lanes);
+    store(y + i, to_float(load_codes<kType>(x + i, lanes) - affine.zero_point) * affine.scale, lanes);
+  }
+}
+
+template <bool kVarying>
+void dequantize_s32_run(const int32_t* x, float* y, int64_t n, const AffineRun& run) {
+  if (n == 0) return;
+  Affine16<kVarying> affine(run);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Lanes lanes(n - i);
+    affine.template at<false>(i, lanes);
+    store(y + i, wide_difference(load(x + i, lanes), affine.zero_point) * affine.scale, lanes);
+  }
+}
+
+void quantize(const float* x, uint8_t* y, int64_t n, const QuantizeRun& run) {
+  if (run.divide) {
+    run.affine.varying ? quantize_run<true, true>(x, y, n, run) : quantize_run<true, false>(x, y, n, run);
+  } else {
+    run.affine.varying ? quantize_run<false, true>(x, y, n, run) : quantize_run<false, false>(x, y, n, run);
+  }
+}
+
+void quantize_s32(const float* x, int32_t* y, int64_t n, const QuantizeRun& run) {
+  if (run.divide) {
+    run.affine.varying ? quantize_s32_run<true, true>(x, y, n, run) : quantize_s32_run<true, false>(x, y, n, run);
+  } else {
+    run.affine.varying ? quantize_s32_run<false, true>(x, y, n, run) : quantize_s32_run<false, false>(x, y, n, run);
+  }
+}
+
+void dequantize(const uint8_t* x, CodeType type, float* y, int64_t n, const AffineRun& run) {
+  if (type == CodeType::kU8) {
+    run.varying ? dequantize_run<CodeType::kU8, true>(x, y, n, run)
+                : dequantize_run<CodeType::kU8, false>(x, y, n, run);
+  } else {
+    run.varying ? dequantize_run<CodeType::kS8, true>(x, y, n, run)
+                : dequantize_run<CodeType::kS8, false>(x, y, n, run);
+  }
+}
+
+void dequantize_s32(const int32_t* x, float* y, int64_t n, const AffineRun& run) {
+  run.varying ? dequantize_s32_run<true>(x, y, n, run) : dequantize_s32_run<false>(x, y, n, run);
+}
+
+}  // namespace
+}  // namespace int8

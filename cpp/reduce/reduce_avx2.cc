@@ -1,0 +1,10 @@
+// Reductions on AVX2 (reduce_simd.h).
+#include "simd/lanes_avx2.h"
+// The text below is written with the lanes above.
+#include "reduce/reduce_simd.h"
+
+namespace int8 {
+
+extern const ReduceKernels kReduceAvx2{softmax_row, sum, min_max};
+
+}  // namespace int8

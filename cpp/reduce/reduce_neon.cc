@@ -1,0 +1,10 @@
+// Reductions on NEON (reduce_simd.h).
+#include "simd/lanes_neon.h"
+// The text below is written with the lanes above.
+#include "reduce/reduce_simd.h"
+
+namespace int8 {
+
+extern const ReduceKernels kReduceNeon{softmax_row, sum, min_max};
+
+}  // namespace int8
