@@ -290,6 +290,23 @@ export interface Kernels {
   }
   /** Softmax over rows: x, y `[rows, length]`; row maximum, exp of the difference, 16-lane sum, division. */
   softmax: { readonly x: Float32Array; readonly y: Float32Array; readonly rows: number; readonly length: number }
+  /**
+   * Softmax of codes over rows (numerics.md 6): x, y `[rows, length]`, `d = max - q` of a row, `S = Σ table[d]`,
+   * `y = clamp(zeroPoint + rne(table[d] / (S * scale)), lo, hi)`, the quotient exact.
+   */
+  qsoftmax: {
+    readonly x: Codes
+    readonly y: Codes
+    readonly rows: number
+    readonly length: number
+    /** 256 entries: `rne(2^23 * exp(-d * sx))`, so the first is 2^23. */
+    readonly table: Int32Array
+    /** Scale of y, a normal float32. */
+    readonly scale: number
+    readonly zeroPoint: number
+    readonly lo: number
+    readonly hi: number
+  }
   /** Mean over rows: x `[rows, length]`, y `[rows]`: 16-lane sum, then `f(sum / length)`. */
   fmean: { readonly x: Float32Array; readonly y: Float32Array; readonly rows: number; readonly length: number }
   /** y[0] = smallest, y[1] = largest of the finite values of x; `+Infinity`, `-Infinity` where there is none. */

@@ -160,6 +160,8 @@ export const encoders: Encoders = {
   fmaxPool: (call, { x, y, windows: w }) => call(x, y, ...windows(w)),
   favgPool: (call, { x, y, windows: w, divisors }) => call(x, y, ...windows(w), divisors),
   softmax: (call, { x, y, rows, length }) => call(x, y, rows, length),
+  qsoftmax: (call, { x, y, rows, length, table, scale, zeroPoint, lo, hi }) =>
+    call(x, y, rows, length, table, scale, zeroPoint, lo, hi),
   fmean: (call, { x, y, rows, length }) => call(x, y, rows, length),
   minMax: (call, { x, y }) => call(x, y),
   stridedCopy: (call, { x, y, shape, xOffset, xStrides, yOffset, yStrides }) =>

@@ -81,6 +81,7 @@ export const validCalls: readonly ValidCall[] = [
   call('fmaxPool', () => [f32(32), f32(8), ...windows()]),
   call('favgPool', () => [f32(32), f32(8), ...windows(), ones(4)]),
   call('softmax', () => [f32(12), f32(12), 3, 4]),
+  call('qsoftmax', () => [u8(12), u8(12), 3, 4, i32(256).fill(2 ** 23), 1 / 256, 0, 0, 255]),
   call('fmean', () => [f32(12), f32(3), 3, 4]),
   call('minMax', () => [f32(12), f32(2)], { anyLength: [0] }),
   call('stridedCopy', () => [u8(12), u8(12), nums(3, 4, 4, 1, 1, 3), 0, 0], { anyLength: [2] }),

@@ -12,7 +12,9 @@ const matrices = fc.oneof(
   fc.record({ rows: fc.constantFrom(0, 1, 17, 200), length: fc.integer({ min: 1, max: 40 }) }),
 )
 
-export const poolRows: Rows<'qmaxPool' | 'qavgPool' | 'fmaxPool' | 'favgPool' | 'softmax' | 'fmean' | 'minMax'> = {
+export const poolRows: Rows<
+  'qmaxPool' | 'qavgPool' | 'fmaxPool' | 'favgPool' | 'softmax' | 'qsoftmax' | 'fmean' | 'minMax'
+> = {
   qmaxPool: row(fc.record({ pooling: poolings, dtype: dtypes, fill: codeFill }), ({ pooling, dtype, fill }, source) => {
     const { batch, channels, input, output } = pooling
     const windows = windowsOf(pooling, source)
@@ -54,6 +56,27 @@ export const poolRows: Rows<'qmaxPool' | 'qavgPool' | 'fmaxPool' | 'favgPool' | 
     const x = source.floats(rows * length, fill, source.pick([1, 20]))
     return { x, y: source.place(Float32Array, rows * length), rows, length }
   }),
+  qsoftmax: row(
+    fc.record({ matrix: matrices, x: dtypes, y: dtypes, fill: codeFill }),
+    ({ matrix: { rows, length }, x: xDType, y: yDType, fill }, source) => {
+      const [lo, hi] = source.bounds(yDType)
+      // Scales of steep, usual and flat inputs; results that are ties often, seldom, and all saturated.
+      const xScale = source.pick([10, 0.7, 0.05, 0.002, 2 ** -40, Math.LN2])
+      const table = source.place(Int32Array, 256)
+      for (let d = 0; d < 256; d++) table[d] = Math.round(2 ** 23 * Math.exp(-d * xScale))
+      return {
+        x: source.codes(xDType, rows * length, fill),
+        y: source.blankCodes(yDType, rows * length),
+        rows,
+        length,
+        table,
+        scale: source.pick([1 / 256, 1 / 256, Math.fround(1 / 255), 2, 2 ** -5, 2 ** -126, source.magnitude(-12, 1)]),
+        zeroPoint: source.code(yDType),
+        lo,
+        hi,
+      }
+    },
+  ),
   fmean: row(fc.record({ matrix: matrices, fill: floatFill }), ({ matrix: { rows, length }, fill }, source) => {
     return { x: source.floats(rows * length, fill), y: source.place(Float32Array, rows), rows, length }
   }),

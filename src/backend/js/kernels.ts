@@ -6,6 +6,7 @@ import { fold, stridedCopy } from './movement'
 import { favgPool, fmaxPool, qavgPool, qmaxPool } from './pool'
 import { qconv, qconvTransposed, qlinear } from './qconv'
 import { dequantize, lookup, qclamp, quantize, requantize } from './quantize'
+import { qsoftmax } from './softmax-codes'
 import { fmean, minMax, softmax } from './reduce'
 
 export const kernels: { readonly [K in KernelName]: (operands: Kernels[K]) => void } = {
@@ -32,6 +33,7 @@ export const kernels: { readonly [K in KernelName]: (operands: Kernels[K]) => vo
   fmaxPool,
   favgPool,
   softmax,
+  qsoftmax,
   fmean,
   minMax,
   stridedCopy,
