@@ -1,6 +1,6 @@
 /** Which quantized class takes the place of which float one: the table that prepare and convert share. */
 import type { Layer } from '../nn/module'
-import { Hardswish, LeakyReLU, Sigmoid, Tanh } from '../nn/quantized/activation'
+import { Hardswish, LeakyReLU, Sigmoid, Softmax, Tanh } from '../nn/quantized/activation'
 import { BatchNorm2d, BatchNorm3d, BNReLU2d, BNReLU3d } from '../nn/quantized/batchnorm'
 import { Conv1d, Conv2d, Conv3d } from '../nn/quantized/conv'
 import { ConvClip1d, ConvClip2d, ConvClip3d, ConvReLU1d, ConvReLU2d, ConvReLU3d } from '../nn/quantized/conv-fused'
@@ -59,6 +59,7 @@ export const staticConversions: ReadonlyMap<string, Conversion> = new Map([
   ['nn.intrinsic.LinearReLU', entry(LinearReLU)],
   ['nn.Sigmoid', entry(Sigmoid)],
   ['nn.Tanh', entry(Tanh)],
+  ['nn.Softmax', entry(Softmax)],
   ['nn.Hardswish', entry(Hardswish)],
   ['nn.LeakyReLU', entry(LeakyReLU)],
   ['nn.FloatFunctional', entry(QFunctional)],
@@ -73,6 +74,7 @@ export const dynamicConversions: ReadonlyMap<string, Conversion> = new Map([
 /** Layers whose output parameters do not come from data. */
 export const fixedOutputs: ReadonlyMap<string, FixedOutput> = new Map([
   ['nn.Sigmoid', { scale: 1 / 256, zeroPoints: { quint8: 0, qint8: -128 } }],
+  ['nn.Softmax', { scale: 1 / 256, zeroPoints: { quint8: 0, qint8: -128 } }],
   ['nn.Tanh', { scale: 2 / 256, zeroPoints: { quint8: 128, qint8: 0 } }],
 ])
 

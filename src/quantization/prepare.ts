@@ -32,7 +32,7 @@ interface Choice {
  * that was found by name, else what the mapping says of its class, else its parent's, else the mapping's default. Layers
  * that compute on codes as they are (ReLU, ReLU6, hardtanh, pools, flatten, dropout) need no observer and get none.
  * `null` leaves a module and all below it float: conversion turns codes to floats before it and back behind it.
- * So it does with layers that have no quantized form, such as softmax.
+ * So it does with layers that have no quantized form, such as 1-D batch norm.
  *
  * @param model - A float model with its weights, fused ({@link fuseModules}); it stays as it is.
  * @throws ArgumentError where no layer gets a QConfig, the mapping names what the model does not have, or the model is

@@ -20,7 +20,6 @@ const absent: readonly { readonly edge: number; readonly part: string; readonly 
   { edge: 68, part: 'worker threads', reason: "tested on the addon itself, in the binding's suite" },
   { edge: 70, part: 'GC under load', reason: "10,000 calls of each kind, in the binding's suite" },
   { edge: 71, part: 'empty name', reason: "inputs of graphs have names; a layer's name is free text" },
-  { edge: 74, part: 'softmax of codes', reason: 'softmax is a float op here' },
   { edge: 75, part: 'slice, resize', reason: 'neither is an op of this library' },
 ]
 

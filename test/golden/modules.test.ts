@@ -37,7 +37,7 @@ goldenSuite({
     {
       ops: ['from_float'],
       ids: ['Softmax'],
-      reason: 'refused by PyTorch; softmax on codes is not in this library yet either, conversion leaves it float',
+      reason: 'refused by PyTorch; here it becomes nn.quantized.Softmax',
     },
     {
       ops: ['construct'],

@@ -256,12 +256,27 @@ describe('layers that stay float', () => {
     expect(types(prepare(net(), { mapping }))).toMatchObject({ '2': 'nn.ReLU', '4': 'nn.MaxPool2d', '5': 'nn.Flatten' })
   })
 
-  test('a layer without a quantized form stays float by itself', () => {
+  test('a softmax computes on codes, with the parameters of its range', () => {
     const model = randomise(
       new nn.Sequential<Tensor, Tensor>(
         new nn.QuantStub() as Layer,
         new nn.Linear(3, 3),
         new nn.Softmax(1),
+        new nn.DeQuantStub(),
+      ),
+    )
+    const x = noise([4, 3])
+    const quantized = convert(calibrated(prepare(model, { qconfig }), [x]))
+    expect(quantized[2]).toMatchObject({ typeName: 'nn.quantized.Softmax', dim: 1, scale: 1 / 256, zeroPoint: 0 })
+    expect(maxDifference(quantized.forward(x), model.forward(x))).toBeLessThan(0.02)
+  })
+
+  test('a layer without a quantized form stays float by itself', () => {
+    const model = randomise(
+      new nn.Sequential<Tensor, Tensor>(
+        new nn.QuantStub() as Layer,
+        new nn.Linear(3, 3),
+        new nn.BatchNorm1d(3),
         new nn.DeQuantStub(),
       ),
     )

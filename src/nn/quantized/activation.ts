@@ -1,5 +1,6 @@
 /** Activation functions on codes, by tables of 256 entries (numerics.md 6). */
 import * as Q from '../../ops/quantized'
+import { ArgumentError, show } from '../../errors'
 import { checkFinite, checkOptions } from '../../ops/options'
 import type { QDType8 } from '../../tensor/dtype'
 import type { QTensor } from '../../tensor/qtensor'
@@ -184,6 +185,50 @@ export class Tanh extends TableModule {
   static fromFloat(module: float.Tanh): Tanh {
     checkSource('nn.quantized.Tanh', module, 'nn.Tanh')
     const made = new Tanh(undefined, undefined, optionsOf(module))
+    return module.activationPostProcess === undefined ? made : made.adopt(module, module.activationPostProcess)
+  }
+}
+
+/**
+ * Softmax along an axis on codes. Its range is known: unless told otherwise the scale is 1/256 and the zero point the type's
+ * least code. PyTorch: `torch.nn.quantized.Softmax`.
+ */
+export class Softmax extends QuantizedModule {
+  readonly dim: number
+
+  constructor(dim: number, scale?: number, zeroPoint?: number, options: QuantizedOptions = {}) {
+    checkOptions('nn.quantized.Softmax', options, quantizedKeys)
+    super('nn.quantized.Softmax', options)
+    if (!Number.isInteger(dim))
+      throw new ArgumentError({
+        op: 'nn.quantized.Softmax',
+        argument: 'dim',
+        expected: 'an axis',
+        received: show(dim),
+      })
+    this.dim = dim
+    this.scale = scale ?? 1 / 256
+    this.zeroPoint = zeroPoint ?? (this.dtype === 'quint8' ? 0 : -128)
+  }
+
+  override get typeName(): string {
+    return 'nn.quantized.Softmax'
+  }
+
+  override forward(x: QTensor): QTensor {
+    this.checkCodes(x)
+    return Q.softmax(x, this.dim, { ...this.requireQParams(), dtype: this.dtype })
+  }
+
+  override async forwardAsync(x: QTensor): Promise<QTensor> {
+    this.checkCodes(x)
+    return Q.softmaxAsync(x, this.dim, { ...this.requireQParams(), dtype: this.dtype })
+  }
+
+  /** What a softmax becomes: with its observer's parameters where it has one, else the known ones. PyTorch: `from_float`. */
+  static fromFloat(module: float.Softmax): Softmax {
+    checkSource('nn.quantized.Softmax', module, 'nn.Softmax')
+    const made = new Softmax(module.dim, undefined, undefined, optionsOf(module))
     return module.activationPostProcess === undefined ? made : made.adopt(module, module.activationPostProcess)
   }
 }

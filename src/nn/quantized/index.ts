@@ -27,7 +27,7 @@ export {
   type QuantizedBatchNormNd,
   type QuantizedBatchNormOptions,
 } from './batchnorm'
-export { Hardswish, LeakyReLU, ReLU6, Sigmoid, Tanh } from './activation'
+export { Hardswish, LeakyReLU, ReLU6, Sigmoid, Softmax, Tanh } from './activation'
 export { DeQuantize, Quantize } from './stubs'
 export { QFunctional } from './functional'
 export { type OutputQParams, type QuantizedModule, type QuantizedOptions } from './output'
