@@ -42,6 +42,10 @@ const prebuilt: Readonly<Record<string, Candidate>> = {
     path: 'prebuilds/win32-x64/int8.node',
     load: (): unknown => require('../../prebuilds/win32-x64/int8.node'),
   },
+  'win32-arm64': {
+    path: 'prebuilds/win32-arm64/int8.node',
+    load: (): unknown => require('../../prebuilds/win32-arm64/int8.node'),
+  },
 }
 
 /** Built on this machine by `npm run compile:native`. */
