@@ -15,8 +15,10 @@
 
 #define INT8_UNROLL _Pragma("GCC unroll 64")
 #define INT8_INLINE inline __attribute__((always_inline))
-// The vector is in a register here: without it g++ 12 may keep a loop's accumulators on the stack.
+// The value is in a register here: without it g++ 12 may keep a loop's accumulators on the stack, or compute a pointer
+// anew after a loop that has it, by way of a vector register.
 #define INT8_KEEP(v) asm("" : "+v"(v))
+#define INT8_KEEP_POINTER(p) asm("" : "+r"(p))
 
 namespace int8 {
 namespace {

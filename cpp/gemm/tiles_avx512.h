@@ -25,6 +25,9 @@ namespace {
 // W is fetched so many bytes before it is used: the loads in flight of a tile of several rows do not keep memory busy.
 // With it, up to 6 rows cost the time of one where W comes from memory. Behind the last panel the fetch is idle.
 constexpr int64_t kAhead = 2048;
+// A panel of up to so many bytes stays in the first cache, of 48 KiB, while rows pass by; full tiles then fetch
+// nothing.
+constexpr int64_t kSmallPanel = 40 << 10;
 
 INT8_INLINE __m512i broadcast4(const uint8_t* p) {
   int32_t v;
@@ -45,11 +48,38 @@ INT8_INLINE uint32_t tail_of(const uint8_t* p, int64_t k, int rest) {
   return v;
 }
 
-template <int NV>
+template <int NV, bool kFetch>
 INT8_INLINE void load_w(const int8_t* w, __m512i (&v)[NV]) {
   INT8_UNROLL for (int j = 0; j < NV; j++) {
     v[j] = _mm512_load_si512(w + 64 * j);
-    _mm_prefetch(reinterpret_cast<const char*>(w + 64 * j + kAhead), _MM_HINT_T0);
+    if (kFetch) _mm_prefetch(reinterpret_cast<const char*>(w + 64 * j + kAhead), _MM_HINT_T0);
+  }
+}
+
+// Adds all taps of MR rows from `first` on, k a multiple of 4: what almost all time is spent in.
+template <bool kFetch, int MR, int NV>
+INT8_INLINE void add_whole_taps(const GemmBlock& b, int64_t first, __m512i (&acc)[MR][NV]) {
+  const uint8_t* const* rows = b.rows + first;
+  const int8_t* w = b.w;
+  for (int64_t t = b.taps; t > 0; t--) {
+    const uint8_t* p[MR];
+    INT8_UNROLL for (int r = 0; r < MR; r++) p[r] = rows[r] + b.x_offset;
+    rows += b.row_pitch;
+    int64_t k = 0;
+    do {
+      __m512i wv[NV];
+      load_w<NV, kFetch>(w, wv);
+      w += 64 * NV;
+      INT8_UNROLL for (int r = 0; r < MR; r++) {
+        const __m512i x = broadcast4(p[r] + k);
+        INT8_UNROLL for (int j = 0; j < NV; j++) acc[r][j] = _mm512_dpbusd_epi32(acc[r][j], x, wv[j]);
+      }
+      INT8_UNROLL for (int r = 0; r < MR; r++) {
+        INT8_UNROLL for (int j = 0; j < NV; j++) INT8_KEEP(acc[r][j]);
+      }
+      INT8_KEEP_POINTER(w);
+      k += 4;
+    } while (k < b.k);
   }
 }
 
@@ -81,7 +111,7 @@ INT8_INLINE void add_taps(const GemmBlock& b, int64_t first, __m512i (&acc)[kSpl
       for (; k + 4 * kSplit <= end; k += 4 * kSplit) {
         INT8_UNROLL for (int s = 0; s < kSplit; s++) {
           __m512i wv[NV];
-          load_w(w, wv);
+          load_w<NV, true>(w, wv);
           w += 64 * NV;
           INT8_UNROLL for (int r = 0; r < MR; r++) {
             const __m512i x = broadcast4(p[r] + k + 4 * s);
@@ -92,28 +122,41 @@ INT8_INLINE void add_taps(const GemmBlock& b, int64_t first, __m512i (&acc)[kSpl
     }
     for (; k < end; k += 4) {
       __m512i wv[NV];
-      load_w(w, wv);
+      load_w<NV, true>(w, wv);
       w += 64 * NV;
       INT8_UNROLL for (int r = 0; r < MR; r++) {
         const __m512i x = broadcast4(p[r] + k);
-        INT8_UNROLL for (int j = 0; j < NV; j++) {
-          acc[0][r][j] = _mm512_dpbusd_epi32(acc[0][r][j], x, wv[j]);
-          INT8_KEEP(acc[0][r][j]);
-        }
+        INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_dpbusd_epi32(acc[0][r][j], x, wv[j]);
       }
     }
   }
+}
+
+template <int MR, int NV>
+INT8_INLINE void start_from_offsets(const GemmBlock& b, __m512i (&acc)[MR][NV]) {
+  INT8_UNROLL for (int j = 0; j < NV; j++) {
+    const __m512i offset = _mm512_load_si512(b.offsets + kLanes * j);
+    INT8_UNROLL for (int r = 0; r < MR; r++) acc[r][j] = offset;
+  }
+}
+
+// Rows first to first+MR-1 of the block; k is a multiple of 4 and not 0.
+template <int MR, int NV, bool kFetch>
+__attribute__((noinline)) void whole_tile(const GemmBlock& b, const Epilogue& e, int64_t first) {
+  __m512i acc[MR][NV];
+  start_from_offsets(b, acc);
+  add_whole_taps<kFetch>(b, first, acc);
+  finish(acc, b, e, first, MR);
 }
 
 // Rows first to first+m-1 of the block, m <= MR. kSplit chains per accumulator hide vpdpbusd's latency in small tiles.
 template <int MR, int NV, int kSplit>
 __attribute__((noinline)) void tile(const GemmBlock& b, const Epilogue& e, int64_t first, int64_t m) {
   __m512i acc[kSplit][MR][NV];
-  INT8_UNROLL for (int r = 0; r < MR; r++) {
-    const int32_t* offsets = b.offsets;
-    INT8_UNROLL for (int j = 0; j < NV; j++) {
-      acc[0][r][j] = _mm512_load_si512(offsets + kLanes * j);
-      INT8_UNROLL for (int s = 1; s < kSplit; s++) acc[s][r][j] = _mm512_setzero_si512();
+  start_from_offsets(b, acc[0]);
+  INT8_UNROLL for (int s = 1; s < kSplit; s++) {
+    INT8_UNROLL for (int r = 0; r < MR; r++) {
+      INT8_UNROLL for (int j = 0; j < NV; j++) acc[s][r][j] = _mm512_setzero_si512();
     }
   }
   add_taps(b, first, acc);
@@ -129,13 +172,21 @@ __attribute__((noinline)) void tile(const GemmBlock& b, const Epilogue& e, int64
 template <int MR, int NV>
 void panel(const GemmBlock& b, const Epilogue& e) {
   int64_t r = 0;
-  if (MR == 6 && b.m % MR == 1 && b.m > MR) {
-    // A tile of one row is bound by the loads of W. With seven, one of 28 accumulators is on the stack, behind the
-    // others.
-    tile<7, NV, 1>(b, e, 0, 7);
-    r = 7;
+  if (b.k % 4 != 0 || b.k == 0) {
+    for (; r + MR <= b.m; r += MR) tile<MR, NV, 1>(b, e, r, MR);
+  } else {
+    if (MR == 6 && b.m % MR == 1 && b.m > MR) {
+      // A tile of one row is bound by the loads of W. With seven, one of 28 accumulators is on the stack, behind the
+      // others.
+      whole_tile<7, NV, true>(b, e, 0);
+      r = 7;
+    }
+    if (b.taps * b.k * kLanes * NV <= kSmallPanel) {
+      for (; r + MR <= b.m; r += MR) whole_tile<MR, NV, false>(b, e, r);
+    } else {
+      for (; r + MR <= b.m; r += MR) whole_tile<MR, NV, true>(b, e, r);
+    }
   }
-  for (; r + MR <= b.m; r += MR) tile<MR, NV, 1>(b, e, r, MR);
   const int64_t left = b.m - r;
   if (left == 0) return;
   if (left == 1) {
