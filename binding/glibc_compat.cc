@@ -1,6 +1,8 @@
 // Keeps the addon loadable on glibc 2.28 although it is linked on a newer one. Only in a glibc build with
-// -static-libstdc++: the linker's --wrap routes every reference, those inside libstdc++.a too, to the oldest version of
-// the symbol that glibc still has.
+// -static-libstdc++ and -static-libgcc: the linker's --wrap routes every reference, those inside libstdc++.a too, to
+// the oldest version of the symbol that glibc still has.
+#include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -46,5 +48,36 @@ int __wrap_pthread_sigmask(int how, const sigset_t* set, sigset_t* old) {
 int __wrap___pthread_key_create(pthread_key_t* key, void (*destructor)(void*)) {
   return int8_pthread_key_create(key, destructor);
 }
+
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+// GLIBC_2.35; libgcc's unwinder asks it where the unwind table of an address lies. Read from the program headers, as
+// the unwinder itself does on an older glibc.
+int __wrap__dl_find_object(void* address, dl_find_object* result) {
+  struct Search {
+    ElfW(Addr) address;
+    dl_find_object* result;
+  } search{reinterpret_cast<ElfW(Addr)>(address), result};
+  const auto visit = [](dl_phdr_info* object, size_t, void* context) -> int {
+    const Search& wanted = *static_cast<Search*>(context);
+    bool inside = false;
+    void* table = nullptr;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+      const ElfW(Phdr)& header = object->dlpi_phdr[i];
+      const ElfW(Addr) start = object->dlpi_addr + header.p_vaddr;
+      if (header.p_type == PT_GNU_EH_FRAME) table = reinterpret_cast<void*>(start);
+      if (header.p_type == PT_LOAD && wanted.address - start < header.p_memsz) {
+        inside = true;
+        *wanted.result = {};
+        wanted.result->dlfo_map_start = reinterpret_cast<void*>(start);
+        wanted.result->dlfo_map_end = reinterpret_cast<void*>(start + header.p_memsz);
+      }
+    }
+    if (!inside || table == nullptr) return 0;
+    wanted.result->dlfo_eh_frame = table;
+    return 1;
+  };
+  return dl_iterate_phdr(visit, &search) == 1 ? 0 : -1;
+}
+#endif
 
 }  // extern "C"
