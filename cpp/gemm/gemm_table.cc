@@ -5,11 +5,14 @@ namespace int8 {
 
 std::span<const GemmRow> gemm_rows() {
   static const GemmRow rows[] = {
+#ifdef INT8_WITH_AMX
+      gemm::kAvx512Amx,
+#endif
 #ifdef INT8_ARCH_X64
-      gemm::kAvx512Amx, gemm::kAvx512Vnni, gemm::kAvxVnni, gemm::kAvx2,
+      gemm::kAvx512Vnni, gemm::kAvxVnni, gemm::kAvx2,
 #endif
 #ifdef INT8_ARCH_ARM64
-      gemm::kI8mm,      gemm::kDotprod,    gemm::kNeon,
+      gemm::kI8mm,       gemm::kDotprod, gemm::kNeon,
 #endif
       gemm::kPortable,
   };
