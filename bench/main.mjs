@@ -4,6 +4,7 @@ const benchmarks = {
   layers: async () => (await import('./layers.mjs')).layers,
   floats: async () => (await import('./floats.mjs')).floats,
   threads: async () => (await import('./threads.mjs')).threads,
+  memory: async () => (await import('./memory.mjs')).memory,
   calls: async () => (await import('./calls.mjs')).calls,
   chart: async () => (await import('./chart.mjs')).chart,
   'demo-chart': async () => (await import('./demo-chart.mjs')).demoChart,

@@ -1,9 +1,16 @@
-// Times one layer's quantized kernels and prints JSON: median and least milliseconds of a call, and the roof of one
-// core (billions of operations per second, two per multiply-add), measured in turns with the calls.
+// Times one kernel and prints JSON: median and least milliseconds of a call. Of a layer also the roof of one core
+// (billions of operations per second, two per multiply-add), measured in turns with the calls. Of a kernel that memory
+// bounds also the bytes of its operands over that time (GB/s), the same of a loop that only reads and writes as many,
+// in turns with the calls, and their ratio.
 //
 //   int8_bench [--isa name] [--threads n] [--seconds s] conv CI CO K STRIDE SIZE GROUPS
 //   int8_bench [--isa name] [--threads n] [--seconds s] gemm M K N
 //   (with --weight-bits 7 before either: weights of seven bits, which avx2 multiplies faster)
+//   int8_bench [...] elementwise quantize|dequantize|requantize|qclamp|lookup|qadd|qmul|fadd|fclamp|exp|... N
+//   int8_bench [...] reduce softmax|mean|min-max N
+//   int8_bench [...] pool qmax|qavg|fmax|favg BATCH CHANNELS SIZE K STRIDE
+//   int8_bench [...] layout u8|f32 channels-last|contiguous BATCH CHANNELS PIXELS
+//   int8_bench [...] copy N
 //   int8_bench [--isa name] roof
 //   int8_bench bandwidth [MIB]
 //
@@ -23,6 +30,7 @@
 #include "int8/thread_pool.h"
 #include "layer_runner.h"
 #include "roof.h"
+#include "stream.h"
 
 namespace int8::bench {
 namespace {
@@ -66,7 +74,7 @@ Layer layer_of(const std::vector<std::string>& words) {
   for (size_t i = 1; i < words.size(); i++) n.push_back(std::stoll(words[i]));
   if (n.size() == 6 && words[0] == "conv") return {.ci = n[0], .co = n[1], .k = n[2], .s = n[3], .hw = n[4], .g = n[5]};
   if (n.size() == 3 && words[0] == "gemm") return {.is_gemm = true, .m = n[0], .depth = n[1], .n = n[2]};
-  throw std::runtime_error("needs `conv CI CO K STRIDE SIZE GROUPS`, `gemm M K N`, `roof` or `bandwidth [MIB]`");
+  throw std::runtime_error("needs `conv CI CO K STRIDE SIZE GROUPS` or `gemm M K N`");
 }
 
 struct Times {
@@ -101,6 +109,32 @@ Times time_calls(LayerRunner& run, std::span<const uint8_t> reads, double second
   return times;
 }
 
+template <class Run>
+double seconds_of(Run& run) {
+  const auto start = std::chrono::steady_clock::now();
+  run();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void print_stream(const StreamRunner& runner, double seconds) {
+  for (int i = 0; i < 2; i++) {
+    runner.run();
+    runner.roof();
+  }
+  std::vector<double> times, roofs;
+  for (double spent = 0; times.size() < 11 || spent < seconds; spent += times.back() + roofs.back()) {
+    roofs.push_back(seconds_of(runner.roof));
+    times.push_back(seconds_of(runner.run));
+  }
+  const double call = median(times), roof = median(roofs);
+  const double gigabytes = static_cast<double>(runner.read + runner.written) / 1e9;
+  std::printf(
+      "{ \"isa\": \"%s\", \"threads\": %d, \"medianMs\": %.5f, \"leastMs\": %.5f, \"gbps\": %.2f, "
+      "\"roofGbps\": %.2f, \"ofRoof\": %.3f }\n",
+      std::string(isa_name(active_isa())).c_str(), num_threads(), call * 1e3, times[0] * 1e3, gigabytes / call,
+      gigabytes / roof, roof / call);
+}
+
 void print_bandwidth(int64_t mebibytes) {
   const std::vector<uint8_t> bytes(static_cast<size_t>(mebibytes << 20), 1);
   std::vector<double> reads;
@@ -121,6 +155,10 @@ int main(int argc, char** argv) {
     return 0;
   }
   set_num_threads(o.threads);
+  if (!o.layer.empty() && o.layer[0] != "conv" && o.layer[0] != "gemm") {
+    print_stream(make_stream_runner(o.layer), o.seconds);
+    return 0;
+  }
   Layer layer = layer_of(o.layer);
   layer.weight_bits = o.weight_bits;
   LayerRunner run(layer);

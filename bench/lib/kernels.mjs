@@ -25,3 +25,7 @@ export function measureKernel(layer, { seconds, isa, threads = 1 }) {
   const found = JSON.parse(kernelBench('--isa', isa, '--threads', threads, '--seconds', seconds, ...words))
   return { ms: found.medianMs, roof: found.roofGops }
 }
+
+/** A kernel that memory bounds: median milliseconds, GB/s, and those of a loop that only reads and writes. */
+export const measureStream = (words, { seconds, isa, threads = 1 }) =>
+  JSON.parse(kernelBench('--isa', isa, '--threads', threads, '--seconds', seconds, ...words))
