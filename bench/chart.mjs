@@ -1,31 +1,46 @@
 // npm run bench -- chart --json FILE --out FILE.svg
 //
-// Draws what `layers --json` wrote: milliseconds per layer, int8 beside onnxruntime-node, and int8's share of the roof.
+// Draws what `layers --json` wrote: operations per second per layer, int8 on each instruction set beside its peers.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import * as vega from 'vega'
 import * as vegaLite from 'vega-lite'
 
-const colours = { int8: '#2f6f8f', 'onnxruntime-node': '#c9a46a' }
+const ours = ['#1f5673', '#5b9bbf', '#a9cfe3']
+const peers = { 'onnxruntime-node': '#c9a46a', 'PyTorch onednn': '#b5657a' }
+
+/** The bars of one layer: `[library, milliseconds]`. */
+function contestants({ results, ortMs, torchMs }) {
+  return [
+    ...results.map(({ isa, ms }) => [`int8, ${isa}`, ms]),
+    ['onnxruntime-node', ortMs],
+    ...(torchMs === undefined ? [] : [['PyTorch onednn', torchMs]]),
+  ]
+}
 
 /** The chart as a Vega-Lite specification. */
 function specification(rows) {
-  const values = rows.flatMap(({ name, gops, ms, ortMs, roofShare }) => {
-    const layer = name.replace(/ g1$/, '').replace('conv ', '')
-    return [
-      { layer, library: 'int8', gops, label: `${(ortMs / ms).toFixed(1)}x, ${(100 * roofShare).toFixed(0)} % of roof` },
-      { layer, library: 'onnxruntime-node', gops: (gops * ms) / ortMs, label: '' },
-    ]
+  const values = rows.flatMap((row) => {
+    const layer = row.name.replace(/ g1$/, '').replace('conv ', '')
+    const all = contestants(row)
+    const fastestPeer = Math.min(row.ortMs, row.torchMs ?? Infinity)
+    return all.map(([library, ms], i) => ({
+      layer,
+      library,
+      gops: (2 * row.macs) / ms / 1e6,
+      label: i === 0 ? `${(fastestPeer / ms).toFixed(1)}x the faster peer` : '',
+    }))
   })
-  const order = values.filter(({ library }) => library === 'int8').map(({ layer }) => layer)
-  const y = { field: 'layer', type: 'nominal', sort: order, title: null, axis: { labelLimit: 220 } }
-  const yOffset = { field: 'library', sort: Object.keys(colours) }
+  const libraries = contestants(rows[0]).map(([library]) => library)
+  const colours = libraries.map((library, i) => peers[library] ?? ours[i % ours.length])
+  const y = { field: 'layer', type: 'nominal', sort: null, title: null, axis: { labelLimit: 220 } }
+  const yOffset = { field: 'library', sort: libraries }
   const x = { field: 'gops', type: 'quantitative', title: 'billions of 8-bit operations per second, one thread' }
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     background: 'white',
-    width: 560,
-    height: { step: 9 },
+    width: 620,
+    height: { step: 7 },
     data: { values },
     layer: [
       {
@@ -36,13 +51,14 @@ function specification(rows) {
           x,
           color: {
             field: 'library',
-            scale: { domain: Object.keys(colours), range: Object.values(colours) },
+            sort: libraries,
+            scale: { domain: libraries, range: colours },
             legend: { orient: 'top', title: null },
           },
         },
       },
       {
-        mark: { type: 'text', align: 'left', dx: 3, fontSize: 8, color: '#444' },
+        mark: { type: 'text', align: 'left', dx: 3, fontSize: 7, color: '#444' },
         encoding: { y, yOffset, x, text: { field: 'label' } },
       },
     ],
