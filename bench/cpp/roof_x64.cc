@@ -31,6 +31,21 @@ void words_loop(int64_t n) {
   INT8_LOOP(INT8_WORDS);
 }
 
+// Four accumulators of 16x16, each the product of two other tiles: eight tiles in all.
+void tile_loop(int64_t n) {
+  alignas(64) static constexpr struct {
+    uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  } kConfig;
+  asm volatile(
+      "ldtilecfg %1\n1:\n.rept 6\ntdpbusd %%tmm6, %%tmm4, %%tmm0\ntdpbusd %%tmm7, %%tmm4, %%tmm1\n"
+      "tdpbusd %%tmm6, %%tmm5, %%tmm2\ntdpbusd %%tmm7, %%tmm5, %%tmm3\n.endr\ndec %0\njnz 1b\ntilerelease\n"
+      : "+r"(n)
+      : "m"(kConfig)
+      : "cc");
+}
+
 // 24 instructions a loop.
 struct Roof {
   void (*loop)(int64_t n);
@@ -44,8 +59,9 @@ Roof roof_of(Isa isa) {
     case Isa::kAvxVnni:
       return {ymm_loop, 32};
     case Isa::kAvx512Vnni:
-    case Isa::kAvx512Amx:
       return {zmm_loop, 64};
+    case Isa::kAvx512Amx:
+      return {tile_loop, 16 * 1024};
     default:
       return {nullptr, 0};
   }
@@ -54,13 +70,13 @@ Roof roof_of(Isa isa) {
 }  // namespace
 
 double roof_macs_per_second() {
-  constexpr int64_t kLoops = 30000;
   const Roof roof = roof_of(active_isa());
+  const int64_t loops = active_isa() == Isa::kAvx512Amx ? 3000 : 30000;
   if (roof.loop == nullptr) return 0;
   const auto start = std::chrono::steady_clock::now();
-  roof.loop(kLoops);
+  roof.loop(loops);
   const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-  return static_cast<double>(kLoops * 24 * roof.macs) / time.count();
+  return static_cast<double>(loops * 24 * roof.macs) / time.count();
 }
 
 double read_bytes_per_second(std::span<const uint8_t> bytes) {
