@@ -2,12 +2,12 @@
 // two innermost interesting axes: the one in which y is dense, and the one in which x is. A plane is moved as rows
 // where both are the same axis, and otherwise transposed in tiles that stay in the first cache.
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <utility>
 
 #include "int8/movement.h"
 #include "int8/thread_pool.h"
+#include "movement/transpose_block.h"
 
 namespace int8 {
 namespace {
@@ -75,33 +75,23 @@ void transpose_tile(const T* x, const Axis& rows, T* y, const Axis& columns) {
   }
 }
 
-// Exchanges the upper half of each group of a's bytes (mask: the lower halves) with the lower half of b's.
-void exchange(uint64_t& a, uint64_t& b, int shift, uint64_t mask) {
-  const uint64_t difference = ((a >> shift) ^ b) & mask;
-  b ^= difference;
-  a ^= difference << shift;
-}
-
-// 8 x 8 bytes in eight registers: blocks of 4, 2, 1 bytes change places across the diagonal.
-void transpose_8x8(const uint8_t* x, int64_t x_stride, uint8_t* y, int64_t y_stride) {
-  uint64_t lines[8];
-  for (int i = 0; i < 8; i++) std::memcpy(&lines[i], x + i * x_stride, 8);
-  for (int i = 0; i < 4; i++) exchange(lines[i], lines[i + 4], 32, 0x00000000ffffffff);
-  for (const int i : {0, 1, 4, 5}) exchange(lines[i], lines[i + 2], 16, 0x0000ffff0000ffff);
-  for (const int i : {0, 2, 4, 6}) exchange(lines[i], lines[i + 1], 8, 0x00ff00ff00ff00ff);
-  for (int i = 0; i < 8; i++) std::memcpy(y + i * y_stride, &lines[i], 8);
-}
-
-// The part of a plane that whole blocks of 8 x 8 bytes cover; returns its rows and columns.
-std::pair<int64_t, int64_t> transpose_blocks(const uint8_t* x, const Axis& rows, uint8_t* y, const Axis& columns) {
-  if constexpr (std::endian::native != std::endian::little) return {0, 0};
-  const int64_t r_end = rows.length / 8 * 8, c_end = columns.length / 8 * 8;
+// The part of a plane that whole blocks cover; returns its rows and columns. Blocks go by squares of a cache line's
+// elements, so that every line of either side is done with before it leaves the first cache.
+template <class T>
+std::pair<int64_t, int64_t> transpose_blocks(const T* x, const Axis& rows, T* y, const Axis& columns) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  if (!kHasBlocks) return {0, 0};
+  const int64_t r_end = rows.length / kBlock<T> * kBlock<T>, c_end = columns.length / kBlock<T> * kBlock<T>;
   if (r_end == 0 || c_end == 0) return {0, 0};
-  for (int64_t r0 = 0; r0 < r_end; r0 += 64) {  // a cache line of x
-    const int64_t r1 = std::min(r0 + 64, r_end);
-    for (int64_t c = 0; c < c_end; c += 8) {
-      for (int64_t r = r0; r < r1; r += 8) {
-        transpose_8x8(x + r + c * columns.x_stride, columns.x_stride, y + r * rows.y_stride + c, rows.y_stride);
+  for (int64_t r0 = 0; r0 < r_end; r0 += kLine) {
+    const int64_t r1 = std::min(r0 + kLine, r_end);
+    for (int64_t c0 = 0; c0 < c_end; c0 += kLine) {
+      const int64_t c1 = std::min(c0 + kLine, c_end);
+      for (int64_t r = r0; r < r1; r += kBlock<T>) {
+        for (int64_t c = c0; c < c1; c += kBlock<T>) {
+          // y's rows run along x's columns: c is the row of x's block.
+          transpose_block(x + r + c * columns.x_stride, columns.x_stride, y + r * rows.y_stride + c, rows.y_stride);
+        }
       }
     }
   }
@@ -122,7 +112,7 @@ void transpose_tiles(const T* x, const Axis& rows, T* y, const Axis& columns) {
 
 template <class T>
 void transpose_plane(const T* x, const Axis& rows, T* y, const Axis& columns) {
-  if constexpr (sizeof(T) == 1) {
+  if constexpr (sizeof(T) <= 4) {
     // What blocks leave over: the last columns of their rows, then the last rows.
     const auto [r, c] = transpose_blocks(x, rows, y, columns);
     transpose_tiles(x + c * columns.x_stride, {r, rows.x_stride, rows.y_stride}, y + c,
