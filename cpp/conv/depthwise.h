@@ -52,6 +52,7 @@ struct DepthwiseRow {
   int block;                 // channels at a time; drivers leave that many readable bytes behind a strip
   int (*slot)(int channel);  // where a channel of the block stands in packed weights and parameters
   DepthwiseFn* run;
+  int macs_per_ns;  // as in gemm.h
 };
 
 // Best first; portable is last.

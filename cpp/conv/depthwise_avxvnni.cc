@@ -87,6 +87,7 @@ void run(const DepthwiseBlock& b, const EpilogueScalars& e) {
 
 }  // namespace
 
-const DepthwiseRow depthwise::kAvxVnni{.isa = Isa::kAvxVnni, .block = kBlock, .slot = slot, .run = run};
+const DepthwiseRow depthwise::kAvxVnni{
+    .isa = Isa::kAvxVnni, .block = kBlock, .slot = slot, .run = run, .macs_per_ns = 45};
 
 }  // namespace int8

@@ -46,7 +46,7 @@ struct PortableDepthwise {
 template <int kBlock>
 constexpr DepthwiseRow portable_depthwise_row() {
   using Kernel = PortableDepthwise<kBlock>;
-  return {.isa = Isa::kPortable, .block = kBlock, .slot = Kernel::slot, .run = Kernel::run};
+  return {.isa = Isa::kPortable, .block = kBlock, .slot = Kernel::slot, .run = Kernel::run, .macs_per_ns = 2};
 }
 
 }  // namespace int8

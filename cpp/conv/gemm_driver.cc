@@ -11,8 +11,8 @@ constexpr int64_t kBlockBytes = 512 << 10;
 constexpr int64_t kMaxRows = 512;
 // Blocks per thread, so that a slow one does not hold up the others.
 constexpr int64_t kBlocksPerThread = 4;
-// About 2 us on one thread at the speed of VNNI; waking another takes longer.
-constexpr int64_t kThreadedMacs = int64_t{1} << 20;
+// A sleeping thread takes longer to wake than what two would save on less.
+constexpr int64_t kThreadedNs = 20000;
 
 // Whether each row starts `pitch` bytes behind the one before it.
 bool evenly_spaced(const uint8_t* const* rows, int64_t m, int64_t pitch) {
@@ -43,8 +43,8 @@ bool arrange_rows(const GemmRow& gemm, int64_t depth, GemmBlock& b) {
 
 }  // namespace
 
-bool worth_threads(int64_t macs) {
-  return macs >= kThreadedMacs && num_threads() > 1;
+bool worth_threads(int64_t macs, int macs_per_ns) {
+  return macs >= kThreadedNs * macs_per_ns && num_threads() > 1;
 }
 
 BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_bytes, int64_t macs) {
@@ -52,7 +52,7 @@ BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_b
   const int64_t panels = packed.panels.groups * packed.panels.panels();
   if (packed.panels.joined() && packed.panels.taps > 1) row_bytes = packed.panels.depth();
   int64_t most = std::clamp(kBlockBytes / std::max<int64_t>(row_bytes, 1), unit, kMaxRows) / unit * unit;
-  const bool threads = worth_threads(macs);
+  const bool threads = worth_threads(macs, packed.gemm->macs_per_ns);
   if (!threads) return {.rows = most, .panels = panels, .threads = false};
   const int64_t wanted = num_threads() * kBlocksPerThread;
   // Thinner blocks first, down to four tiles; then panels are shared out too.

@@ -21,8 +21,8 @@ struct BlockPlan {
 // rows: in all; row_bytes: new input bytes that a row brings; macs: in all.
 BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_bytes, int64_t macs);
 
-// Whether work of so many multiply-adds is worth the waking of other threads.
-bool worth_threads(int64_t macs);
+// Whether work of so many multiply-adds is worth the waking of other threads: it takes one about 20 us or more.
+bool worth_threads(int64_t macs, int macs_per_ns);
 
 // Rows as the microkernels take them: row r of tap t at rows[t*pitch + r], `readable` bytes there (k, or k rounded up
 // where the memory is the driver's own), completed by repeat_last_row, and where the results go.

@@ -98,6 +98,7 @@ struct GemmRow {
   int kr;       // consecutive k of one channel
   GemmFn* run;
   RowSumsFn* row_sums;
+  int macs_per_ns;  // of one thread, roughly: what makes a layer worth several
   // Kernels that want dense rows: how they are made where they are not so already. Packed weights then have the taps of
   // a channel joined and padded once (PanelLayout).
   GatherFn* gather = nullptr;

@@ -204,6 +204,7 @@ const GemmRow gemm::kAvx2{.isa = Isa::kAvx2,
                           .kr = 2,
                           .run = run,
                           .row_sums = row_sums,
+                          .macs_per_ns = 110,
                           .small_pairs = &kAvx2Pairs};
 
 }  // namespace int8

@@ -3,7 +3,13 @@
 
 namespace int8 {
 
-const GemmRow gemm::kAvx512Vnni{
-    .isa = Isa::kAvx512Vnni, .mr = 12, .nr = 64, .quantum = 16, .kr = 4, .run = run_tiles, .row_sums = row_sums};
+const GemmRow gemm::kAvx512Vnni{.isa = Isa::kAvx512Vnni,
+                                .mr = 12,
+                                .nr = 64,
+                                .quantum = 16,
+                                .kr = 4,
+                                .run = run_tiles,
+                                .row_sums = row_sums,
+                                .macs_per_ns = 450};
 
 }  // namespace int8

@@ -72,6 +72,7 @@ const GemmRow gemm::kDotprod{.isa = Isa::kDotprod,
                              .kr = 4,
                              .run = run_panel<Kernel>,
                              .row_sums = row_sums,
+                             .macs_per_ns = 120,
                              .signed_x = true};
 
 }  // namespace int8

@@ -73,6 +73,7 @@ const GemmRow gemm::kI8mm{.isa = Isa::kI8mm,
                           .quantum = 4,
                           .kr = 8,
                           .run = run_panel<Kernel>,
-                          .row_sums = row_sums};
+                          .row_sums = row_sums,
+                          .macs_per_ns = 200};
 
 }  // namespace int8

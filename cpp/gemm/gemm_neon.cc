@@ -81,6 +81,7 @@ const GemmRow gemm::kNeon{.isa = Isa::kNeon,
                           .quantum = 4,
                           .kr = 1,
                           .run = run_panel<Kernel>,
-                          .row_sums = row_sums};
+                          .row_sums = row_sums,
+                          .macs_per_ns = 30};
 
 }  // namespace int8

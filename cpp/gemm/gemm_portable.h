@@ -101,7 +101,8 @@ constexpr GemmRow portable_gemm_row() {
           .quantum = kQuantum,
           .kr = KR,
           .run = Kernel::run,
-          .row_sums = Kernel::row_sums};
+          .row_sums = Kernel::row_sums,
+          .macs_per_ns = 30};
 }
 
 }  // namespace int8

@@ -199,6 +199,8 @@ const std::vector<Kernels>& all_kernels() {
     list.push_back(odd<1, 1, 1, 1>("tile1x1c1"));
     list.push_back(odd<3, 5, 2, 1>("tile3x5c2"));
     list.push_back(odd<4, 24, 8, 8>("tile4x24c8"));
+    // However small a case is, it is shared among the threads that there are.
+    for (Kernels& kernels : list) kernels.gemm.macs_per_ns = kernels.depthwise.macs_per_ns = 0;
     return list;
   }();
   return kernels;
