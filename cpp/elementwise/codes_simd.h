@@ -8,12 +8,69 @@
 namespace int8 {
 namespace {
 
+// Codes of both signs as u8, zero points and bounds with them.
+template <CodeType kType>
+inline constexpr uint8_t kFlip = kType == CodeType::kS8 ? 0x80 : 0;
+template <CodeType kType>
+F32x16 offset_of(int32_t zero_point) {
+  return splat(8388608.0f + static_cast<float>(zero_point + kFlip<kType>));
+}
+
+// Floats to codes within [lo, hi], many at a time: the clamp commutes with the rounding, so it is left to bytes. They
+// are those of a signed type where a bound or the zero point is below 0; where none is, either type has the same bytes.
+class ToBytes {
+ public:
+  ToBytes(int32_t lo, int32_t hi, int32_t zero_point)
+      : flip_(lo < 0 || zero_point < 0 ? 0x80 : 0),
+        zero_point_(static_cast<int16_t>(zero_point + flip_)),
+        lo_(splat_byte(lo + flip_)),
+        hi_(splat_byte(hi + flip_)) {}
+  Bytes operator()(const Floats& x) const {
+    return flipped(smaller<CodeType::kU8>(larger<CodeType::kU8>(rounded(x, zero_point_), lo_), hi_), flip_);
+  }
+
+ private:
+  uint8_t flip_;
+  int16_t zero_point_;
+  Bytes lo_, hi_;
+};
+
+// The sixteen-lane loops below take what these leave: the last codes, and operands of one value.
+template <CodeType kType>
+int64_t requantize_whole(const uint8_t* x, uint8_t* y, int64_t n, const RequantizeParams& p) {
+  const ToBytes to_bytes(p.lo, p.hi, p.y_zero_point);
+  const F32x16 offset = offset_of<kType>(p.x_zero_point), multiplier = splat(p.multiplier);
+  int64_t i = 0;
+  for (; i + kBytes <= n; i += kBytes) {
+    Floats v = centred(load(x + i, ByteLanes(kBytes)), kFlip<kType>, offset);
+    for (F32x16& group : v.v) group = group * multiplier;
+    store(y + i, to_bytes(v), ByteLanes(kBytes));
+  }
+  return i;
+}
+
+// y = fn(a, b) of groups of centred codes.
+template <CodeType kType, class Fn>
+int64_t pairs_whole(Stepped<uint8_t> a, int32_t a_zero, Stepped<uint8_t> b, int32_t b_zero, uint8_t* y, int64_t n,
+                    const ToBytes& to_bytes, Fn fn) {
+  if (a.step == 0 || b.step == 0) return 0;
+  const F32x16 a_offset = offset_of<kType>(a_zero), b_offset = offset_of<kType>(b_zero);
+  int64_t i = 0;
+  for (; i + kBytes <= n; i += kBytes) {
+    Floats va = centred(load(a.p + i, ByteLanes(kBytes)), kFlip<kType>, a_offset);
+    const Floats vb = centred(load(b.p + i, ByteLanes(kBytes)), kFlip<kType>, b_offset);
+    for (int g = 0; g < kGroups; g++) va.v[g] = fn(va.v[g], vb.v[g]);
+    store(y + i, to_bytes(va), ByteLanes(kBytes));
+  }
+  return i;
+}
+
 template <CodeType kType>
 void requantize_run(const uint8_t* x, uint8_t* y, int64_t n, const RequantizeParams& p) {
   const ToCodes to_codes(p.lo, p.hi, p.y_zero_point);
   const I32x16 zero_point = splat(p.x_zero_point);
   const F32x16 multiplier = splat(p.multiplier);
-  for (int64_t i = 0; i < n; i += 16) {
+  for (int64_t i = requantize_whole<kType>(x, y, n, p); i < n; i += 16) {
     const Lanes lanes(n - i);
     store_codes(y + i, to_codes(to_float(load_codes<kType>(x + i, lanes) - zero_point) * multiplier), lanes);
   }
@@ -58,7 +115,10 @@ void qadd_run(Stepped<uint8_t> a, Stepped<uint8_t> b, uint8_t* y, int64_t n, con
   const ToCodes to_codes(p.lo, p.hi, p.y_zero_point);
   const CodeOperand<kType> oa(a, p.a_zero_point), ob(b, p.b_zero_point);
   const F32x16 ma = splat(p.a_multiplier), mb = splat(p.b_multiplier);
-  for (int64_t i = 0; i < n; i += 16) {
+  const ToBytes to_bytes(p.lo, p.hi, p.y_zero_point);
+  const int64_t whole = pairs_whole<kType>(a, p.a_zero_point, b, p.b_zero_point, y, n, to_bytes,
+                                           [&](F32x16 va, F32x16 vb) { return va * ma + vb * mb; });
+  for (int64_t i = whole; i < n; i += 16) {
     const Lanes lanes(n - i);
     const F32x16 sum = to_float(oa.at(i, lanes)) * ma + to_float(ob.at(i, lanes)) * mb;
     store_codes(y + i, to_codes(sum), lanes);
@@ -70,7 +130,11 @@ void qmul_run(Stepped<uint8_t> a, Stepped<uint8_t> b, uint8_t* y, int64_t n, con
   const ToCodes to_codes(p.lo, p.hi, p.y_zero_point);
   const CodeOperand<kType> oa(a, p.a_zero_point), ob(b, p.b_zero_point);
   const F32x16 multiplier = splat(p.multiplier);
-  for (int64_t i = 0; i < n; i += 16) {
+  const ToBytes to_bytes(p.lo, p.hi, p.y_zero_point);
+  // The product of two centred codes is an exact float.
+  const int64_t whole = pairs_whole<kType>(a, p.a_zero_point, b, p.b_zero_point, y, n, to_bytes,
+                                           [&](F32x16 va, F32x16 vb) { return (va * vb) * multiplier; });
+  for (int64_t i = whole; i < n; i += 16) {
     const Lanes lanes(n - i);
     store_codes(y + i, to_codes(to_float(oa.at(i, lanes) * ob.at(i, lanes)) * multiplier), lanes);
   }

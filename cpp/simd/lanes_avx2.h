@@ -10,6 +10,9 @@
 //   load_codes, store_codes   8-bit codes as int32, and its low bytes
 //   U16x16, add_codes      sums of at most 256 codes
 //   Bytes, ByteLanes       codes as they lie, kBytes of them; Table, the look-up of each in 256
+//   Floats                 so many codes as kGroups of sixteen floats, in an order of its own: centred makes them,
+//   rounded
+//                          makes them codes again
 #pragma once
 
 #include <immintrin.h>
@@ -303,6 +306,35 @@ Bytes larger(Bytes a, Bytes b) {
 template <CodeType kType>
 Bytes smaller(Bytes a, Bytes b) {
   return {kType == CodeType::kU8 ? _mm256_min_epu8(a.v, b.v) : _mm256_min_epi8(a.v, b.v)};
+}
+
+// Codes as floats and back, in the order that unpacks give and packs take.
+constexpr int kGroups = 2;
+struct Floats {
+  F32x16 v[kGroups];
+};
+// (bytes ^ flip) - zero_point, as u8: a word under the upper half of 2^23 is the float 2^23 + word, so nothing is
+// converted; `offset` is 2^23 + zero_point.
+inline Floats centred(Bytes x, uint8_t flip, F32x16 offset) {
+  const __m256i zero = _mm256_setzero_si256(), upper = _mm256_set1_epi16(0x4b00);
+  const __m256i bytes = _mm256_xor_si256(x.v, _mm256_set1_epi8(static_cast<char>(flip)));
+  const auto less = [&](__m256i words) {
+    return F32x16{_mm256_castsi256_ps(_mm256_unpacklo_epi16(words, upper)),
+                  _mm256_castsi256_ps(_mm256_unpackhi_epi16(words, upper))} -
+           offset;
+  };
+  return {{less(_mm256_unpacklo_epi8(bytes, zero)), less(_mm256_unpackhi_epi8(bytes, zero))}};
+}
+// The low ends saturate in the packs; what may lie above int32 is bounded first. zero_point is in the u8 domain.
+inline Bytes rounded(const Floats& x, int16_t zero_point) {
+  const __m256 beyond = _mm256_set1_ps(65536.0f);
+  const auto code = [&](__m256 v) { return _mm256_cvtps_epi32(_mm256_min_ps(v, beyond)); };
+  const __m256i shift = _mm256_set1_epi16(zero_point);
+  const auto words = [&](F32x16 v) { return _mm256_adds_epi16(_mm256_packs_epi32(code(v.lo), code(v.hi)), shift); };
+  return {_mm256_packus_epi16(words(x.v[0]), words(x.v[1]))};
+}
+inline Bytes flipped(Bytes x, uint8_t flip) {
+  return {_mm256_xor_si256(x.v, _mm256_set1_epi8(static_cast<char>(flip)))};
 }
 
 // vpshufb chooses among 16 entries by the low four bits of an index and gives 0 where bit 7 is set. Row k stands in the

@@ -209,6 +209,34 @@ Bytes smaller(Bytes a, Bytes b) {
   return {kType == CodeType::kU8 ? _mm512_min_epu8(a.v, b.v) : _mm512_min_epi8(a.v, b.v)};
 }
 
+// Codes as floats and back, in the order that unpacks give and packs take. Four vectors, a group of 16 lanes each.
+constexpr int kGroups = 4;
+struct Floats {
+  F32x16 v[kGroups];
+};
+// (bytes ^ flip) - zero_point, as u8: a word under the upper half of 2^23 is the float 2^23 + word, so nothing is
+// converted; `offset` is 2^23 + zero_point.
+inline Floats centred(Bytes x, uint8_t flip, F32x16 offset) {
+  const __m512i zero = _mm512_setzero_si512(), upper = _mm512_set1_epi16(0x4b00);
+  const __m512i bytes = _mm512_xor_si512(x.v, _mm512_set1_epi8(static_cast<char>(flip)));
+  const __m512i low = _mm512_unpacklo_epi8(bytes, zero), high = _mm512_unpackhi_epi8(bytes, zero);
+  const auto less = [&](__m512i bits) { return F32x16{_mm512_castsi512_ps(bits)} - offset; };
+  return {{less(_mm512_unpacklo_epi16(low, upper)), less(_mm512_unpackhi_epi16(low, upper)),
+           less(_mm512_unpacklo_epi16(high, upper)), less(_mm512_unpackhi_epi16(high, upper))}};
+}
+// The low ends saturate in the packs; what may lie above int32 is bounded first. zero_point is in the u8 domain.
+inline Bytes rounded(const Floats& x, int16_t zero_point) {
+  const __m512 beyond = _mm512_set1_ps(65536.0f);
+  const auto code = [&](int i) { return _mm512_cvtps_epi32(_mm512_min_ps(x.v[i].v, beyond)); };
+  const __m512i shift = _mm512_set1_epi16(zero_point);
+  const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(code(0), code(1)), shift);
+  const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(code(2), code(3)), shift);
+  return {_mm512_packus_epi16(low, high)};
+}
+inline Bytes flipped(Bytes x, uint8_t flip) {
+  return {_mm512_xor_si512(x.v, _mm512_set1_epi8(static_cast<char>(flip)))};
+}
+
 // The table as 128 words of two entries. vpermi2w chooses among 64 of them by bits 1 to 6 of a code and ignores the
 // bits above; bit 7 chooses between two such results, bit 0 the byte of the word. Even and odd codes apart.
 class Table {

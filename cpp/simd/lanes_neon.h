@@ -268,6 +268,34 @@ Bytes smaller(Bytes a, Bytes b) {
   return {vreinterpretq_u8_s8(vminq_s8(vreinterpretq_s8_u8(a.v), vreinterpretq_s8_u8(b.v)))};
 }
 
+// Codes as floats and back.
+constexpr int kGroups = 1;
+struct Floats {
+  F32x16 v[kGroups];
+};
+// (bytes ^ flip) - zero_point, as u8; `offset` is 2^23 + zero_point: a word under the upper half of 2^23 is the float
+// 2^23 + word.
+inline Floats centred(Bytes x, uint8_t flip, F32x16 offset) {
+  const uint8x16_t bytes = veorq_u8(x.v, vdupq_n_u8(flip));
+  const uint16x8_t upper = vdupq_n_u16(0x4b00);
+  const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_high_u8(bytes);
+  const auto bits = [](uint16x8_t words) { return vreinterpretq_f32_u16(words); };
+  return {{F32x16{{bits(vzip1q_u16(low, upper)), bits(vzip2q_u16(low, upper)), bits(vzip1q_u16(high, upper)),
+                   bits(vzip2q_u16(high, upper))}} -
+           offset}};
+}
+// The narrowings saturate, as the conversion does. zero_point is in the u8 domain.
+inline Bytes rounded(const Floats& x, int16_t zero_point) {
+  const auto words = [&](int i) {
+    const int16x4_t low = vqmovn_s32(vcvtnq_s32_f32(x.v[0].v[i])), high = vqmovn_s32(vcvtnq_s32_f32(x.v[0].v[i + 1]));
+    return vqmovun_s16(vqaddq_s16(vcombine_s16(low, high), vdupq_n_s16(zero_point)));
+  };
+  return {vcombine_u8(words(0), words(2))};
+}
+inline Bytes flipped(Bytes x, uint8_t flip) {
+  return {veorq_u8(x.v, vdupq_n_u8(flip))};
+}
+
 // tbl looks an index up in 64 entries, and gives 0 (tbx: leaves what it had) where it lies beyond them.
 class Table {
  public:
