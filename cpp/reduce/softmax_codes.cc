@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "elementwise/kernels.h"
 #include "int8/reduce.h"
 #include "int8/thread_pool.h"
 
 namespace int8 {
 namespace {
+
+// Codes of a row from which on a table of results pays.
+constexpr int64_t kLongRow = 128;
 
 // A float32 scale as mantissa * 2^-shift.
 struct Scale {
@@ -55,18 +59,23 @@ void softmax_row(const uint8_t* x, uint8_t* y, int64_t length, uint8_t flip, con
                  const SoftmaxCodes& p) {
   uint8_t largest = 0;
   for (int64_t i = 0; i < length; i++) largest = std::max<uint8_t>(largest, x[i] ^ flip);
-  uint64_t sum = 0;
-  for (int64_t i = 0; i < length; i++) sum += static_cast<uint64_t>(p.table[largest - (x[i] ^ flip)]);
-  // A result depends on its code alone: a long row has a table of them.
-  uint8_t results[256];
-  const bool by_table = length >= 256;
-  if (by_table) {
-    for (int d = 0; d < 256; d++) results[d] = divide(static_cast<uint64_t>(p.table[d]), sum, scale, p);
+  // Four sums, so that additions do not wait for each other.
+  uint64_t sums[4] = {};
+  for (int64_t i = 0; i < length; i++) sums[i % 4] += static_cast<uint64_t>(p.table[largest - (x[i] ^ flip)]);
+  const uint64_t sum = sums[0] + sums[1] + sums[2] + sums[3];
+  if (length < kLongRow) {
+    for (int64_t i = 0; i < length; i++) {
+      y[i] = divide(static_cast<uint64_t>(p.table[largest - (x[i] ^ flip)]), sum, scale, p);
+    }
+    return;
   }
-  for (int64_t i = 0; i < length; i++) {
-    const int d = largest - (x[i] ^ flip);
-    y[i] = by_table ? results[d] : divide(static_cast<uint64_t>(p.table[d]), sum, scale, p);
+  // A result depends on its code alone: a long row has a table of them, which each instruction set looks up its own
+  // way.
+  uint8_t results[256] = {};
+  for (int d = 0; d <= largest; d++) {
+    results[(largest - d) ^ flip] = divide(static_cast<uint64_t>(p.table[d]), sum, scale, p);
   }
+  elementwise_kernels().codes->lookup(x, y, length, results);
 }
 
 }  // namespace
