@@ -57,13 +57,21 @@ Status for_windows(const PoolWindows& w, const T* x, T* y, Pool pool) {
       failed = true;
       return;
     }
+    int64_t image = begin / pixels, position = begin % pixels;
+    int64_t ow = position % w.output.w;
+    int64_t oh = position / w.output.w % w.output.h;
+    int64_t od = position / w.output.w / w.output.h;
     for (int64_t i = begin; i < end; i++) {
-      const int64_t position = i % pixels;
-      const int64_t ow = position % w.output.w;
-      const int64_t oh = position / w.output.w % w.output.h;
-      const int64_t od = position / w.output.w / w.output.h;
-      const int64_t count = find_pixels(w, x, i / pixels, od, oh, ow, rows);
+      const int64_t count = find_pixels(w, x, image, od, oh, ow, rows);
       pool(PoolWindow<T>{rows, count, w.channels}, y + i * w.channels, position);
+      position++;
+      if (++ow < w.output.w) continue;
+      ow = 0;
+      if (++oh < w.output.h) continue;
+      oh = 0;
+      if (++od < w.output.d) continue;
+      od = position = 0;
+      image++;
     }
   };
   const int64_t elements_of_one = std::max<int64_t>(capacity * w.channels, 1);
