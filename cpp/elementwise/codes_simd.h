@@ -8,33 +8,6 @@
 namespace int8 {
 namespace {
 
-// Codes of both signs as u8, zero points and bounds with them.
-template <CodeType kType>
-inline constexpr uint8_t kFlip = kType == CodeType::kS8 ? 0x80 : 0;
-template <CodeType kType>
-F32x16 offset_of(int32_t zero_point) {
-  return splat(8388608.0f + static_cast<float>(zero_point + kFlip<kType>));
-}
-
-// Floats to codes within [lo, hi], many at a time: the clamp commutes with the rounding, so it is left to bytes. They
-// are those of a signed type where a bound or the zero point is below 0; where none is, either type has the same bytes.
-class ToBytes {
- public:
-  ToBytes(int32_t lo, int32_t hi, int32_t zero_point)
-      : flip_(lo < 0 || zero_point < 0 ? 0x80 : 0),
-        zero_point_(static_cast<int16_t>(zero_point + flip_)),
-        lo_(splat_byte(lo + flip_)),
-        hi_(splat_byte(hi + flip_)) {}
-  Bytes operator()(const Floats& x) const {
-    return flipped(smaller<CodeType::kU8>(larger<CodeType::kU8>(rounded(x, zero_point_), lo_), hi_), flip_);
-  }
-
- private:
-  uint8_t flip_;
-  int16_t zero_point_;
-  Bytes lo_, hi_;
-};
-
 // The sixteen-lane loops below take what these leave: the last codes, and operands of one value.
 template <CodeType kType>
 int64_t requantize_whole(const uint8_t* x, uint8_t* y, int64_t n, const RequantizeParams& p) {
@@ -42,7 +15,7 @@ int64_t requantize_whole(const uint8_t* x, uint8_t* y, int64_t n, const Requanti
   const F32x16 offset = offset_of<kType>(p.x_zero_point), multiplier = splat(p.multiplier);
   int64_t i = 0;
   for (; i + kBytes <= n; i += kBytes) {
-    Floats v = centred(load(x + i, ByteLanes(kBytes)), kFlip<kType>, offset);
+    Floats v = centred<kType>(x + i, offset);
     for (F32x16& group : v.v) group = group * multiplier;
     store(y + i, to_bytes(v), ByteLanes(kBytes));
   }
@@ -57,8 +30,8 @@ int64_t pairs_whole(Stepped<uint8_t> a, int32_t a_zero, Stepped<uint8_t> b, int3
   const F32x16 a_offset = offset_of<kType>(a_zero), b_offset = offset_of<kType>(b_zero);
   int64_t i = 0;
   for (; i + kBytes <= n; i += kBytes) {
-    Floats va = centred(load(a.p + i, ByteLanes(kBytes)), kFlip<kType>, a_offset);
-    const Floats vb = centred(load(b.p + i, ByteLanes(kBytes)), kFlip<kType>, b_offset);
+    Floats va = centred<kType>(a.p + i, a_offset);
+    const Floats vb = centred<kType>(b.p + i, b_offset);
     for (int g = 0; g < kGroups; g++) va.v[g] = fn(va.v[g], vb.v[g]);
     store(y + i, to_bytes(va), ByteLanes(kBytes));
   }

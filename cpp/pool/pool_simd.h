@@ -30,6 +30,22 @@ void qmax(const PoolWindow<uint8_t>& window, CodeType type, uint8_t* y) {
   type == CodeType::kU8 ? largest_codes<CodeType::kU8>(window, y) : largest_codes<CodeType::kS8>(window, y);
 }
 
+// Windows of at most kWordSum pixels: kBytes channels at a time; returns how many were done.
+int64_t average_whole(const PoolWindow<uint8_t>& window, uint8_t flip, uint8_t* y, const AveragePixel& p) {
+  const F32x16 offset = splat(8388608.0f + static_cast<float>((p.x_zero_point + flip) * window.count));
+  const F32x16 multiplier = splat(p.multiplier);
+  const ToBytes to_bytes(p.lo, p.hi, p.y_zero_point);
+  int64_t c = 0;
+  for (; c + kBytes <= window.channels; c += kBytes) {
+    WordSums sums = no_sums();
+    for (int64_t i = 0; i < window.count; i++) sums = add(sums, load(window.rows[i] + c, ByteLanes(kBytes)), flip);
+    Floats v = less(sums, offset);
+    for (F32x16& group : v.v) group = group * multiplier;
+    store(y + c, to_bytes(v), ByteLanes(kBytes));
+  }
+  return c;
+}
+
 void qavg(const PoolWindow<uint8_t>& window, CodeType x_type, uint8_t* y, const AveragePixel& p) {
   if (window.count > kLargestSum) {
     kPoolPortable.qavg(window, x_type, y, p);
@@ -39,7 +55,8 @@ void qavg(const PoolWindow<uint8_t>& window, CodeType x_type, uint8_t* y, const 
   const I32x16 start = splat(static_cast<int32_t>(-(p.x_zero_point + flip) * window.count));
   const F32x16 multiplier = splat(p.multiplier);
   const ToCodes to_codes(p.lo, p.hi, p.y_zero_point);
-  for (int64_t c = 0; c < window.channels; c += 16) {
+  int64_t c = window.count > kWordSum ? 0 : average_whole(window, flip, y, p);
+  for (; c < window.channels; c += 16) {
     const Lanes lanes(window.channels - c);
     I32x16 sum = start;
     for (int64_t i = 0; i < window.count;) {

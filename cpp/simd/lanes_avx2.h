@@ -3,16 +3,14 @@
 //
 // What kernels of the memory-bound families are written with, on every instruction set; sixteen are the lanes of
 // numerics.md 7, so that sums come out the same on all:
-//   Lanes(left)            the lanes that exist of so many elements; loads and stores touch no other
-//   F32x16, I32x16         arithmetic; to_int rounds half to even; at_least and at_most keep a NaN of x and leave the
-//   sign
-//                          of a zero open, maximum and minimum are IEEE's (a NaN wins, +0 is above -0)
-//   load_codes, store_codes   8-bit codes as int32, and its low bytes
-//   U16x16, add_codes      sums of at most 256 codes
-//   Bytes, ByteLanes       codes as they lie, kBytes of them; Table, the look-up of each in 256
-//   Floats                 so many codes as kGroups of sixteen floats, in an order of its own: centred makes them,
-//   rounded
-//                          makes them codes again
+//   Lanes(left)              the lanes that exist of so many elements; loads and stores touch no other
+//   F32x16, I32x16           arithmetic; to_int rounds half to even; at_least and at_most keep a NaN of x and leave the
+//                            sign of a zero open, maximum and minimum are IEEE's (a NaN wins, +0 is above -0)
+//   load_codes, store_codes  8-bit codes as int32, and its low bytes
+//   U16x16, add_codes        sums of at most 256 codes
+//   Bytes, ByteLanes         codes as they lie, kBytes of them; Table, the look-up of each in 256
+//   WordSums, Floats         sums of so many codes, and kGroups of sixteen floats, in an order of their own: less makes
+//                            floats of sums, rounded makes codes again
 #pragma once
 
 #include <immintrin.h>
@@ -313,17 +311,28 @@ constexpr int kGroups = 2;
 struct Floats {
   F32x16 v[kGroups];
 };
-// (bytes ^ flip) - zero_point, as u8: a word under the upper half of 2^23 is the float 2^23 + word, so nothing is
-// converted; `offset` is 2^23 + zero_point.
-inline Floats centred(Bytes x, uint8_t flip, F32x16 offset) {
-  const __m256i zero = _mm256_setzero_si256(), upper = _mm256_set1_epi16(0x4b00);
+// Sums of at most 256 codes (as u8: bytes ^ flip) in words, and sums less `offset` - 2^23 as floats: a word under the
+// upper half of 2^23 is the float 2^23 + word, so nothing is converted, and all of it is exact.
+struct WordSums {
+  __m256i low, high;
+};
+inline WordSums no_sums() {
+  return {_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+inline WordSums add(WordSums sums, Bytes x, uint8_t flip) {
+  const __m256i zero = _mm256_setzero_si256();
   const __m256i bytes = _mm256_xor_si256(x.v, _mm256_set1_epi8(static_cast<char>(flip)));
-  const auto less = [&](__m256i words) {
+  return {_mm256_add_epi16(sums.low, _mm256_unpacklo_epi8(bytes, zero)),
+          _mm256_add_epi16(sums.high, _mm256_unpackhi_epi8(bytes, zero))};
+}
+inline Floats less(WordSums sums, F32x16 offset) {
+  const __m256i upper = _mm256_set1_epi16(0x4b00);
+  const auto floats = [&](__m256i words) {
     return F32x16{_mm256_castsi256_ps(_mm256_unpacklo_epi16(words, upper)),
                   _mm256_castsi256_ps(_mm256_unpackhi_epi16(words, upper))} -
            offset;
   };
-  return {{less(_mm256_unpacklo_epi8(bytes, zero)), less(_mm256_unpackhi_epi8(bytes, zero))}};
+  return {{floats(sums.low), floats(sums.high)}};
 }
 // The low ends saturate in the packs; what may lie above int32 is bounded first. zero_point is in the u8 domain.
 inline Bytes rounded(const Floats& x, int16_t zero_point) {

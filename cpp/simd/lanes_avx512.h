@@ -214,15 +214,25 @@ constexpr int kGroups = 4;
 struct Floats {
   F32x16 v[kGroups];
 };
-// (bytes ^ flip) - zero_point, as u8: a word under the upper half of 2^23 is the float 2^23 + word, so nothing is
-// converted; `offset` is 2^23 + zero_point.
-inline Floats centred(Bytes x, uint8_t flip, F32x16 offset) {
-  const __m512i zero = _mm512_setzero_si512(), upper = _mm512_set1_epi16(0x4b00);
+// Sums of at most 256 codes (as u8: bytes ^ flip) in words, and sums less `offset` - 2^23 as floats: a word under the
+// upper half of 2^23 is the float 2^23 + word, so nothing is converted, and all of it is exact.
+struct WordSums {
+  __m512i low, high;
+};
+inline WordSums no_sums() {
+  return {_mm512_setzero_si512(), _mm512_setzero_si512()};
+}
+inline WordSums add(WordSums sums, Bytes x, uint8_t flip) {
+  const __m512i zero = _mm512_setzero_si512();
   const __m512i bytes = _mm512_xor_si512(x.v, _mm512_set1_epi8(static_cast<char>(flip)));
-  const __m512i low = _mm512_unpacklo_epi8(bytes, zero), high = _mm512_unpackhi_epi8(bytes, zero);
-  const auto less = [&](__m512i bits) { return F32x16{_mm512_castsi512_ps(bits)} - offset; };
-  return {{less(_mm512_unpacklo_epi16(low, upper)), less(_mm512_unpackhi_epi16(low, upper)),
-           less(_mm512_unpacklo_epi16(high, upper)), less(_mm512_unpackhi_epi16(high, upper))}};
+  return {_mm512_add_epi16(sums.low, _mm512_unpacklo_epi8(bytes, zero)),
+          _mm512_add_epi16(sums.high, _mm512_unpackhi_epi8(bytes, zero))};
+}
+inline Floats less(WordSums sums, F32x16 offset) {
+  const __m512i upper = _mm512_set1_epi16(0x4b00);
+  const auto floats = [&](__m512i bits) { return F32x16{_mm512_castsi512_ps(bits)} - offset; };
+  return {{floats(_mm512_unpacklo_epi16(sums.low, upper)), floats(_mm512_unpackhi_epi16(sums.low, upper)),
+           floats(_mm512_unpacklo_epi16(sums.high, upper)), floats(_mm512_unpackhi_epi16(sums.high, upper))}};
 }
 // The low ends saturate in the packs; what may lie above int32 is bounded first. zero_point is in the u8 domain.
 inline Bytes rounded(const Floats& x, int16_t zero_point) {

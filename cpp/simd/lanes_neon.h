@@ -273,15 +273,23 @@ constexpr int kGroups = 1;
 struct Floats {
   F32x16 v[kGroups];
 };
-// (bytes ^ flip) - zero_point, as u8; `offset` is 2^23 + zero_point: a word under the upper half of 2^23 is the float
-// 2^23 + word.
-inline Floats centred(Bytes x, uint8_t flip, F32x16 offset) {
+// Sums of at most 256 codes (as u8: bytes ^ flip) in words, and sums less `offset` - 2^23 as floats: a word under the
+// upper half of 2^23 is the float 2^23 + word, so nothing is converted, and all of it is exact.
+struct WordSums {
+  uint16x8_t low, high;
+};
+inline WordSums no_sums() {
+  return {vdupq_n_u16(0), vdupq_n_u16(0)};
+}
+inline WordSums add(WordSums sums, Bytes x, uint8_t flip) {
   const uint8x16_t bytes = veorq_u8(x.v, vdupq_n_u8(flip));
+  return {vaddw_u8(sums.low, vget_low_u8(bytes)), vaddw_high_u8(sums.high, bytes)};
+}
+inline Floats less(WordSums sums, F32x16 offset) {
   const uint16x8_t upper = vdupq_n_u16(0x4b00);
-  const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_high_u8(bytes);
   const auto bits = [](uint16x8_t words) { return vreinterpretq_f32_u16(words); };
-  return {{F32x16{{bits(vzip1q_u16(low, upper)), bits(vzip2q_u16(low, upper)), bits(vzip1q_u16(high, upper)),
-                   bits(vzip2q_u16(high, upper))}} -
+  return {{F32x16{{bits(vzip1q_u16(sums.low, upper)), bits(vzip2q_u16(sums.low, upper)),
+                   bits(vzip1q_u16(sums.high, upper)), bits(vzip2q_u16(sums.high, upper))}} -
            offset}};
 }
 // The narrowings saturate, as the conversion does. zero_point is in the u8 domain.
