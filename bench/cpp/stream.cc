@@ -155,7 +155,8 @@ StreamRunner pool(const std::string& op, int64_t batch, int64_t channels, int64_
     PoolWindows windows;
   };
   auto o = std::make_shared<State>();
-  const int64_t padding = (k - 1) / 2, out = (size + 2 * padding - k) / stride + 1;
+  const int64_t padding = k == size ? 0 : (k - 1) / 2;  // a global pool has none
+  const int64_t out = (size + 2 * padding - k) / stride + 1;
   for (int64_t i = 0; i < out; i++) {
     const int64_t first = i * stride - padding, begin = std::max<int64_t>(first, 0);
     o->starts.push_back(static_cast<int32_t>(begin));
