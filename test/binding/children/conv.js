@@ -1,9 +1,10 @@
-// A convolution for the binding's tests, 28 x 28 x 32 to 28 x 28 x 32 with a kernel of 3 x 3, by seed: as a sync call, as
-// an async call, on the addon that is handed over. Plain JavaScript, so that child processes and workers can load it.
+// A convolution for the binding's tests, 40 x 40 x 64 to 40 x 40 x 64 with a kernel of 3 x 3, by seed: as a sync call, as
+// an async call, on the addon that is handed over. It is enough for several threads on any instruction set. Plain
+// JavaScript, so that child processes and workers can load it.
 'use strict'
 
-const side = 28
-const channels = 32
+const side = 40
+const channels = 64
 const geometry = Float64Array.of(
   ...[1, 1, channels, channels], // batch, groups, inChannels, outChannels
   ...[1, side, side], // input
