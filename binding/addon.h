@@ -8,11 +8,14 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 #include <type_traits>
+#include <unordered_map>
 #include <utility>
 
 #include "args.h"
 #include "handle.h"
+#include "plan.h"
 #include "task.h"
 
 namespace binding {
@@ -31,9 +34,18 @@ class Int8Addon : public Napi::Addon<Int8Addon> {
 
   AsyncCalls& calls() { return calls_; }
 
+  // Reads a kernel's arguments and adds it to a plan.
+  using AddStep = void (*)(Args& args, Plan& plan);
+  // A kernel's name, as a literal, and its reader; nulls for a name that no kernel has.
+  std::pair<const char*, AddStep> step(std::string_view kernel) const {
+    const auto found = steps_.find(kernel);
+    return found == steps_.end() ? std::pair<const char*, AddStep>{} : std::pair{found->first.data(), found->second};
+  }
+
  private:
   friend class Registry;
   std::deque<Function> functions_;  // addresses stay
+  std::unordered_map<std::string_view, AddStep> steps_;
   AsyncCalls calls_;
 };
 
@@ -45,16 +57,20 @@ class Registry {
 
   void constant(const char* name, Napi::Value value) { exports_.Set(name, value); }
 
-  // A kernel, as `name` and `async_name`. `Parse` reads the arguments and returns the job that runs it: a callable that
-  // touches native memory alone and returns nothing or a Status.
+  // A kernel, as `name` and `async_name`, and as a step of plans. `Parse` reads the arguments and returns the job that
+  // runs it: a callable that touches native memory alone and returns nothing or a Status.
   template <auto Parse>
   void kernel(const char* name, const char* async_name);
+
+  // The same, but no step.
+  template <auto Parse>
+  void runner(const char* name, const char* async_name);
 
   // A function that returns a native object: `Make` returns a Made<T>.
   template <auto Make>
   void maker(const char* name);
 
-  // Any other function: `Call` takes Args and returns a Napi::Value.
+  // Any other function: `Call` takes Args, and the addon if it wants it, and returns a Napi::Value.
   template <auto Call>
   void function(const char* name);
 
@@ -69,7 +85,7 @@ class Registry {
 // An object made for JavaScript; null if memory ran out. `bytes` is the native memory that it adds.
 template <class T>
 struct Made {
-  std::shared_ptr<const T> object;
+  std::shared_ptr<typename HandleKind<std::remove_const_t<T>>::Object> object;
   size_t bytes;
 };
 
@@ -77,7 +93,9 @@ struct Made {
 void add_control(Registry& registry);
 void add_elementwise(Registry& registry);
 void add_fconv(Registry& registry);
+void add_image(Registry& registry);
 void add_movement(Registry& registry);
+void add_plan(Registry& registry);
 void add_pool(Registry& registry);
 void add_qconv(Registry& registry);
 void add_quantize(Registry& registry);
@@ -96,25 +114,12 @@ Napi::Value guarded(const Napi::CallbackInfo& info, Body body) {
   }
 }
 
-// A job whose result is always a Status.
-template <class Job>
-auto with_status(Job job) {
-  return [job = std::move(job)]() noexcept {
-    if constexpr (std::is_void_v<decltype(job())>) {
-      job();
-      return int8::Status::kOk;
-    } else {
-      return job();
-    }
-  };
-}
-
 template <auto Parse>
 Napi::Value call_now(const Napi::CallbackInfo& info) {
   return guarded(info, [&](const Function& function) -> Napi::Value {
     Args args(info, function.name, nullptr);
     const auto job = with_status(Parse(args));
-    if (job() != int8::Status::kOk) throw_status(info.Env(), function.name);
+    if (const int8::Status status = job(); status != int8::Status::kOk) throw_status(info.Env(), function.name, status);
     return info.Env().Undefined();
   });
 }
@@ -146,7 +151,11 @@ template <auto Call>
 Napi::Value call_plain(const Napi::CallbackInfo& info) {
   return guarded(info, [&](const Function& function) -> Napi::Value {
     Args args(info, function.name, nullptr);
-    return Call(args);
+    if constexpr (std::is_invocable_v<decltype(Call), Args&, Int8Addon&>) {
+      return Call(args, *function.addon);
+    } else {
+      return Call(args);
+    }
   });
 }
 
@@ -158,6 +167,12 @@ void Registry::add(const char* name) {
 
 template <auto Parse>
 void Registry::kernel(const char* name, const char* async_name) {
+  runner<Parse>(name, async_name);
+  addon_.steps_.emplace(name, [](Args& args, Plan& plan) { plan.add(with_status(Parse(args))); });
+}
+
+template <auto Parse>
+void Registry::runner(const char* name, const char* async_name) {
   add<call_now<Parse>>(name);
   add<call_later<Parse>>(async_name);
 }

@@ -183,7 +183,7 @@ const uint8_t* Args::read(const View& view, const char* name) {
   }
   if (input_count_ == inputs_.size()) fail_range(name, "is one argument too many");
   inputs_[input_count_++] = {view.data, view.bytes, name};
-  return storage_ == nullptr ? view.data : storage_->copy(view.data, view.bytes);
+  return memory_ == nullptr ? view.data : memory_->input(view.data, view.bytes);
 }
 
 uint8_t* Args::write(const View& view, const char* name, Overlap allowed, bool keep) {
@@ -195,7 +195,7 @@ uint8_t* Args::write(const View& view, const char* name, Overlap allowed, bool k
     }
   }
   output_ = Range{view.data, view.bytes, name};
-  return storage_ == nullptr ? view.data : storage_->output(view.value, name, view.data, view.bytes, keep);
+  return memory_ == nullptr ? view.data : memory_->output(view.value, name, view.data, view.bytes, keep);
 }
 
 CodesIn Args::codes(size_t i, const char* name) {
@@ -223,12 +223,32 @@ CodesOut Args::codes_out(size_t i, const char* name, int64_t count, Overlap over
 
 Elements Args::elements(size_t i, const char* name) {
   const View v = view(i, name, "a typed array");
-  if (v.type != napi_float32_array && v.type != napi_int32_array && v.type != napi_bigint64_array &&
-      v.type != napi_uint8_array && v.type != napi_int8_array) {
-    fail_type(name, std::string("must be a Float32Array, Int32Array, BigInt64Array, Uint8Array or Int8Array, but is ") +
-                        type_name(v.type));
+  if (v.item_size == 0 || v.type == napi_uint8_clamped_array) {
+    fail_type(name, std::string("must be an array of numbers of 1, 2, 4 or 8 bytes, but is ") + type_name(v.type));
   }
   return {v.type, {read(v, name), v.bytes}, v.length, v.item_size};
+}
+
+View Args::any(size_t i, const char* name) {
+  const View v = view(i, name, "a typed array");
+  if (v.item_size == 0) fail_type(name, "is of a kind that no kernel takes");
+  return v;
+}
+
+std::span<const uint8_t> Args::buffer(size_t i, const char* name) const {
+  const napi_value v = value(i);
+  bool is = false;
+  if (v == nullptr || napi_is_arraybuffer(env(), v, &is) != napi_ok || !is) {
+    fail_type(name, "must be an ArrayBuffer, but " + kind_of(env(), v));
+  }
+  void* data = nullptr;
+  size_t size = 0;
+  bool detached = false;
+  if (napi_get_arraybuffer_info(env(), v, &data, &size) != napi_ok ||
+      napi_is_detached_arraybuffer(env(), v, &detached) != napi_ok || detached) {
+    fail_type(name, "is detached");
+  }
+  return {static_cast<const uint8_t*>(data), size};
 }
 
 ElementsOut Args::elements_inout(size_t i, const char* name, napi_typedarray_type type) {

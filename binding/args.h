@@ -4,7 +4,7 @@
 // safety needs is checked here: presence, type, element type, length, detached and shared memory, overlap of the output
 // with inputs. What is wrong is thrown as TypeError or RangeError: "qconv: argument x needs 4096 bytes, has 4000".
 //
-// With a Storage (async form) inputs are copied at once and outputs are native buffers; without (sync form) both are
+// With a Memory (async form, plans) inputs and outputs are what it makes of them, at once; without (sync form) both are
 // the caller's own memory. No function here calls back into JavaScript: nothing that was checked can change during a
 // call.
 #pragma once
@@ -67,7 +67,9 @@ struct ElementsOut {
 
 class Args {
  public:
-  Args(const Napi::CallbackInfo& info, const char* op, Storage* storage) : info_(info), op_(op), storage_(storage) {}
+  // `first` is the argument that is number 0 here.
+  Args(const Napi::CallbackInfo& info, const char* op, Memory* memory, size_t first = 0)
+      : info_(info), op_(op), memory_(memory), first_(first) {}
   Args(const Args&) = delete;
   Args& operator=(const Args&) = delete;
 
@@ -108,6 +110,10 @@ class Args {
   Elements elements(size_t i, const char* name);
   ElementsOut elements_inout(size_t i, const char* name, napi_typedarray_type type);
 
+  // An array of any type of number, always the caller's memory: use it before returning.
+  View any(size_t i, const char* name);
+  std::span<const uint8_t> buffer(size_t i, const char* name) const;
+
   // Numbers.
   int64_t integer(size_t i, const char* name, int64_t lo, int64_t hi);
   float finite(size_t i, const char* name);  // as float32
@@ -120,13 +126,16 @@ class Args {
 
   // An object that pack or bind returned.
   template <class T>
-  std::shared_ptr<const T> object(size_t i, const char* name) {
+  std::shared_ptr<typename HandleKind<T>::Object> object(size_t i, const char* name) {
     const Handle<T>* handle = Handle<T>::find(env(), value(i));
     if (handle == nullptr) fail_type(name, std::string("must be ") + Handle<T>::kWanted);
     if (handle->object == nullptr) fail_type(name, "was disposed: make a new one");
     return handle->object;
   }
-  napi_value value(size_t i) const { return i < info_.Length() ? static_cast<napi_value>(info_[i]) : nullptr; }
+  napi_value value(size_t i) const {
+    return first_ + i < info_.Length() ? static_cast<napi_value>(info_[first_ + i]) : nullptr;
+  }
+  const Napi::CallbackInfo& info() const { return info_; }
 
   // Throw with the op and the argument's name in front.
   [[noreturn]] void fail_type(const char* name, const std::string& what) const;
@@ -148,7 +157,8 @@ class Args {
   };
   const Napi::CallbackInfo& info_;
   const char* op_;
-  Storage* storage_;
+  Memory* memory_;
+  size_t first_;
   std::array<Range, 12> inputs_;  // read so far
   size_t input_count_ = 0;
   std::optional<Range> output_;

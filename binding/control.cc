@@ -48,8 +48,9 @@ bool dispose_as(Args& args) {
 // dispose(object): gives its native memory back now; a second time does nothing. Calls under way keep what they use.
 Napi::Value dispose(Args& args) {
   if (!dispose_as<int8::PackedQuantized>(args) && !dispose_as<int8::BoundQuantized>(args) &&
-      !dispose_as<int8::PackedFloat>(args)) {
-    args.fail_type("object", "must be an object that packQuantized, bindQuantized or packFloat returned");
+      !dispose_as<int8::PackedFloat>(args) && !dispose_as<Plan>(args) && !dispose_as<int8::MappedFile>(args)) {
+    args.fail_type("object",
+                   "must be an object that packQuantized, bindQuantized, packFloat, planCreate or mapFile returned");
   }
   return args.env().Undefined();
 }

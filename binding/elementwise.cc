@@ -1,6 +1,8 @@
 // Elementwise functions of one or two tensors, on codes and on float32.
 #include "int8/elementwise.h"
 
+#include <string>
+
 #include "addon.h"
 #include "codes.h"
 #include "geometry.h"
@@ -76,14 +78,36 @@ auto qmul(Args& args) {
   return [=] { int8::qmul(o.a, o.b, o.y, o.axes.view(), p); };
 }
 
-// fadd(a, b, y, broadcast), fmul the same
-auto fadd(Args& args) {
+// fbinary(a, b, y, broadcast, op); op is the position in the list that src/backend/encode.ts has
+auto fbinary(Args& args) {
   const FloatOperands o = read_floats(args);
-  return [=] { int8::fadd(o.a, o.b, o.y, o.axes.view()); };
+  const auto op = static_cast<int8::Binary>(args.integer(4, "op", 0, static_cast<int64_t>(int8::Binary::kPow)));
+  return [=] { int8::fbinary(op, o.a, o.b, o.y, o.axes.view()); };
 }
-auto fmul(Args& args) {
-  const FloatOperands o = read_floats(args);
-  return [=] { int8::fmul(o.a, o.b, o.y, o.axes.view()); };
+
+// fwhere(condition, a, b, y, [shape, conditionStrides, aStrides, bStrides])
+auto fwhere(Args& args) {
+  Numbers n(args, 4, "broadcast", std::nullopt);
+  const size_t rank = n.size() / 4;
+  if (rank < 1 || rank > 8 || n.size() % 4 != 0) {
+    n.fail("must have 4 numbers per axis for 1 to 8 axes, but has " + std::to_string(n.size()));
+  }
+  BroadcastAxes axes;
+  axes.shape = read_axes(n, "shape", rank, 0, kMaxInteger);
+  const Axes condition_strides = read_axes(n, "conditionStrides", rank, 0, kMaxInteger);
+  axes.a = read_axes(n, "aStrides", rank, 0, kMaxInteger);
+  axes.b = read_axes(n, "bStrides", rank, 0, kMaxInteger);
+  const auto count = product(axes.shape.span());
+  if (!count) n.fail("describes more elements than memory can hold");
+  axes.count = *count;
+  const auto condition = args.in<uint8_t>(0, "condition");
+  const auto a = args.in<float>(1, "a");
+  const auto b = args.in<float>(2, "b");
+  const auto y = args.out<float>(3, "y", axes.count, Overlap::kNone);
+  axes.check_inside(args, "condition", condition_strides, condition.size());
+  axes.check_inside(args, "a", axes.a, a.size());
+  axes.check_inside(args, "b", axes.b, b.size());
+  return [=] { int8::fwhere(condition, a, b, y, axes.view(), condition_strides.span()); };
 }
 
 // fclamp(x, y, lo, hi)
@@ -95,13 +119,14 @@ auto fclamp(Args& args) {
   return [=] { int8::fclamp(x, y, lo, hi); };
 }
 
-// funary(x, y, op, alpha); op is the position in the list that src/backend/encode.ts has
+// funary(x, y, op, alpha, beta); op is the position in the list that src/backend/encode.ts has
 auto funary(Args& args) {
   const auto x = args.in<float>(0, "x");
   const auto y = args.out<float>(1, "y", static_cast<int64_t>(x.size()), Overlap::kInPlace);
-  const auto op = static_cast<int8::Unary>(args.integer(2, "op", 0, static_cast<int64_t>(int8::Unary::kExp)));
+  const auto op = static_cast<int8::Unary>(args.integer(2, "op", 0, static_cast<int64_t>(int8::Unary::kSelu)));
   const float alpha = args.finite(3, "alpha");
-  return [=] { int8::funary(op, x, y, alpha); };
+  const float beta = args.finite(4, "beta");
+  return [=] { int8::funary(op, x, y, alpha, beta); };
 }
 
 // faffine(x, y, outer, channels, inner, scales, shifts)
@@ -120,8 +145,8 @@ auto faffine(Args& args) {
 void add_elementwise(Registry& registry) {
   registry.kernel<qadd>("qadd", "qaddAsync");
   registry.kernel<qmul>("qmul", "qmulAsync");
-  registry.kernel<fadd>("fadd", "faddAsync");
-  registry.kernel<fmul>("fmul", "fmulAsync");
+  registry.kernel<fbinary>("fbinary", "fbinaryAsync");
+  registry.kernel<fwhere>("fwhere", "fwhereAsync");
   registry.kernel<fclamp>("fclamp", "fclampAsync");
   registry.kernel<funary>("funary", "funaryAsync");
   registry.kernel<faffine>("faffine", "faffineAsync");

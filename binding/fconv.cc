@@ -24,25 +24,34 @@ Made<PackedFloat> pack(Args& args) {
   return {std::move(packed), bytes};
 }
 
-// Operands of both convolutions: (op, x, y, geometry, lo, hi).
-template <auto kRead, auto kRun>
-auto convolution(Args& args) {
+int64_t input_count(Args& args, const int8::ConvGeometry& g) {
+  return count_of(args, "geometry", {g.batch, g.input.d, g.input.h, g.input.w, g.in_channels});
+}
+int64_t output_count(Args& args, const int8::ConvGeometry& g) {
+  return count_of(args, "geometry", {g.batch, g.output.d, g.output.h, g.output.w, g.out_channels});
+}
+
+// fconv(op, x, y, geometry, lo, hi, residual). residual: null, or as y.
+auto fconv(Args& args) {
   auto op = args.object<PackedFloat>(0, "op");
-  const int8::ConvGeometry g = kRead(args, 3, int8::facts(*op));
-  const auto x =
-      args.in<float>(1, "x", count_of(args, "geometry", {g.batch, g.input.d, g.input.h, g.input.w, g.in_channels}));
-  const auto y =
-      args.out<float>(2, "y", count_of(args, "geometry", {g.batch, g.output.d, g.output.h, g.output.w, g.out_channels}),
-                      Overlap::kNone);
+  const int8::ConvGeometry g = read_conv(args, 3, int8::facts(*op));
+  const auto x = args.in<float>(1, "x", input_count(args, g));
+  const auto residual = args.in_or_null<float>(6, "residual", output_count(args, g));
+  const auto y = args.out<float>(2, "y", output_count(args, g), Overlap::kNone);
   const float lo = args.real(4, "lo");
   const float hi = args.real(5, "hi");
-  return [=, op = std::move(op)] { return kRun(*op, x, y, g, lo, hi); };
+  return [=, op = std::move(op)] { return int8::fconv(*op, x, residual, y, g, lo, hi); };
 }
-auto fconv(Args& args) {
-  return convolution<read_conv, int8::fconv>(args);
-}
+
+// fconvTransposed(op, x, y, geometry, lo, hi)
 auto fconv_transposed(Args& args) {
-  return convolution<read_transposed, int8::fconv_transposed>(args);
+  auto op = args.object<PackedFloat>(0, "op");
+  const int8::ConvGeometry g = read_transposed(args, 3, int8::facts(*op));
+  const auto x = args.in<float>(1, "x", input_count(args, g));
+  const auto y = args.out<float>(2, "y", output_count(args, g), Overlap::kNone);
+  const float lo = args.real(4, "lo");
+  const float hi = args.real(5, "hi");
+  return [=, op = std::move(op)] { return int8::fconv_transposed(*op, x, y, g, lo, hi); };
 }
 
 // flinear(op, x, y, rows, lo, hi)
@@ -60,6 +69,24 @@ auto flinear(Args& args) {
   return [=, op = std::move(op)] { return int8::flinear(*op, x, y, rows, lo, hi); };
 }
 
+// fmatmul(a, b, y, sizes, transposeB)
+auto fmatmul(Args& args) {
+  const Products p = read_products(args, 3);
+  const auto a = args.in<float>(0, "a");
+  const auto b = args.in<float>(1, "b");
+  p.check_a(args, a.size());
+  p.check_b(args, b.size());
+  const auto y = args.out<float>(2, "y", p.y_count, Overlap::kNone);
+  const int8::FloatMatmul m{.batch = p.batch,
+                            .rows = p.rows,
+                            .inner = p.inner,
+                            .columns = p.columns,
+                            .a_stride = p.a_stride,
+                            .b_stride = p.b_stride,
+                            .transpose_b = args.flag(4, "transposeB")};
+  return [=] { return int8::fmatmul(a, b, y, m); };
+}
+
 }  // namespace
 
 void add_fconv(Registry& registry) {
@@ -67,6 +94,7 @@ void add_fconv(Registry& registry) {
   registry.kernel<fconv>("fconv", "fconvAsync");
   registry.kernel<fconv_transposed>("fconvTransposed", "fconvTransposedAsync");
   registry.kernel<flinear>("flinear", "flinearAsync");
+  registry.kernel<fmatmul>("fmatmul", "fmatmulAsync");
 }
 
 }  // namespace binding

@@ -160,6 +160,40 @@ BroadcastAxes read_broadcast(Args& args, size_t i) {
   return axes;
 }
 
+Products read_products(Args& args, size_t i) {
+  Numbers numbers(args, i, "sizes", 6);
+  Products p{};
+  p.batch = numbers.next("batch", 0, kMaxDim);
+  p.rows = numbers.next("rows", 0, kMaxDim);
+  p.inner = numbers.next("inner", 0, kMaxDim);
+  p.columns = numbers.next("columns", 0, kMaxDim);
+  p.a_stride = numbers.next("aStride", 0, kMaxInteger);
+  p.b_stride = numbers.next("bStride", 0, kMaxInteger);
+  p.y_count = count_of(args, "sizes", {p.batch, p.rows, p.columns});
+  return p;
+}
+
+namespace {
+
+// `batch` matrices of `size` elements, `stride` apart, inside `length` elements.
+void check_matrices(const Args& args, const char* name, int64_t batch, int64_t size, int64_t stride, size_t length) {
+  if (batch == 0 || size == 0) return;
+  const auto before = multiply(batch - 1, stride);
+  if (!before || *before > static_cast<int64_t>(length) - size) {
+    args.fail_range(name, "is too short for its matrices");
+  }
+}
+
+}  // namespace
+
+void Products::check_a(const Args& args, size_t length) const {
+  check_matrices(args, "a", batch, count_of(args, "sizes", {rows, inner}), a_stride, length);
+}
+
+void Products::check_b(const Args& args, size_t length) const {
+  check_matrices(args, "b", batch, count_of(args, "sizes", {inner, columns}), b_stride, length);
+}
+
 int8::PoolWindows read_windows(Args& args, size_t i) {
   Numbers n(args, i, "windows", 11);
   int8::PoolWindows windows;

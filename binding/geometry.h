@@ -56,6 +56,16 @@ struct BroadcastAxes {
 };
 BroadcastAxes read_broadcast(Args& args, size_t i);
 
+// Numbers [batch, rows, inner, columns, aStride, bStride] of a batch of matrix products, strides not negative.
+struct Products {
+  int64_t batch, rows, inner, columns, a_stride, b_stride;
+  int64_t y_count;  // elements of y
+  // Throw unless every matrix of a (b) lies inside so many elements.
+  void check_a(const Args& args, size_t length) const;
+  void check_b(const Args& args, size_t length) const;
+};
+Products read_products(Args& args, size_t i);
+
 // Numbers [batch, channels, input, output, steps] at `i`; at i+1 the tables: starts of the three axes, then counts.
 int8::PoolWindows read_windows(Args& args, size_t i);
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "int8/fconv.h"
+#include "int8/mapped_file.h"
 #include "int8/qconv.h"
 
 namespace binding {
@@ -18,18 +19,36 @@ template <class T>
 struct HandleKind;
 template <>
 struct HandleKind<int8::PackedQuantized> {
+  using Object = const int8::PackedQuantized;
   static constexpr uint64_t kNumber = 1;
   static constexpr const char* kWanted = "an object that packQuantized returned";
 };
 template <>
 struct HandleKind<int8::BoundQuantized> {
+  using Object = const int8::BoundQuantized;
   static constexpr uint64_t kNumber = 2;
   static constexpr const char* kWanted = "an object that bindQuantized returned";
 };
 template <>
 struct HandleKind<int8::PackedFloat> {
+  using Object = const int8::PackedFloat;
   static constexpr uint64_t kNumber = 3;
   static constexpr const char* kWanted = "an object that packFloat returned";
+};
+
+template <>
+struct HandleKind<int8::MappedFile> {
+  using Object = const int8::MappedFile;
+  static constexpr uint64_t kNumber = 5;
+  static constexpr const char* kWanted = "a file that mapFile returned";
+};
+
+class Plan;
+template <>
+struct HandleKind<Plan> {
+  using Object = Plan;
+  static constexpr uint64_t kNumber = 4;
+  static constexpr const char* kWanted = "an object that planCreate returned";
 };
 
 // One byte of this binary: its address tells the objects of two copies of the addon in one process apart.
@@ -39,8 +58,10 @@ template <class T>
 struct Handle {
   static constexpr const char* kWanted = HandleKind<T>::kWanted;
 
-  std::shared_ptr<const T> object;  // null once disposed
-  int64_t bytes = 0;                // what was reported to V8
+  using Object = typename HandleKind<T>::Object;
+
+  std::shared_ptr<Object> object;  // null once disposed
+  int64_t bytes = 0;               // what was reported to V8
 
   static napi_type_tag tag() { return {HandleKind<T>::kNumber, reinterpret_cast<uintptr_t>(&kImage)}; }
 
@@ -57,7 +78,7 @@ struct Handle {
   }
 
   // `bytes`: native memory that lives as long as the object, reported to V8 so that it collects in time.
-  static Napi::Value wrap(Napi::Env env, std::shared_ptr<const T> object, size_t bytes) {
+  static Napi::Value wrap(Napi::Env env, std::shared_ptr<Object> object, size_t bytes) {
     Napi::Object result = Napi::Object::New(env);
     auto handle = std::make_unique<Handle>(Handle{std::move(object), static_cast<int64_t>(bytes)});
     const napi_type_tag mine = tag();
@@ -67,6 +88,12 @@ struct Handle {
     }
     handle.release()->report(env, static_cast<int64_t>(bytes));
     return result;
+  }
+
+  // The object took more native memory.
+  void grow(napi_env env, size_t more) noexcept {
+    bytes += static_cast<int64_t>(more);
+    report(env, static_cast<int64_t>(more));
   }
 
   void dispose(napi_env env) noexcept {

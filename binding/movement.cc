@@ -89,10 +89,48 @@ auto fold(Args& args) {
   return [=] { int8::fold(x, y, f); };
 }
 
+// gather(x, y, outer, axis, inner, indices); the kernel checks the indices
+auto gather(Args& args) {
+  int8::Gather g;
+  g.outer = args.integer(2, "outer", 0, kMaxInteger);
+  g.axis = args.integer(3, "axis", 0, kMaxDim);
+  g.inner = args.integer(4, "inner", 0, kMaxInteger);
+  const auto indices = args.in<int32_t>(5, "indices");
+  const Elements x = args.elements(0, "x");
+  const ElementsOut y = args.elements_inout(1, "y", x.type);
+  const auto check = [&](const char* name, int64_t count, size_t length) {
+    if (static_cast<uint64_t>(count) != length) {
+      args.fail_range(name, "must have " + std::to_string(count) + " elements, has " + std::to_string(length));
+    }
+  };
+  check("x", count_of(args, "x", {g.outer, g.axis, g.inner}), x.length);
+  check("y", count_of(args, "y", {g.outer, static_cast<int64_t>(indices.size()), g.inner}), y.length);
+  g.item_size = static_cast<int64_t>(x.item_size);
+  return [=] { return int8::gather(x.bytes, y.bytes, indices, g); };
+}
+
+// resample(x, y, outer, inLength, outLength, inner, taps, indices, weights); the kernel checks the indices
+auto resample(Args& args) {
+  int8::Resample r;
+  r.outer = args.integer(2, "outer", 0, kMaxInteger);
+  r.in_length = args.integer(3, "inLength", 1, kMaxDim);
+  r.out_length = args.integer(4, "outLength", 0, kMaxDim);
+  r.inner = args.integer(5, "inner", 0, kMaxInteger);
+  r.taps = args.integer(6, "taps", 1, kMaxDim);
+  const int64_t terms = count_of(args, "indices", {r.out_length, r.taps});
+  r.indices = args.in<int32_t>(7, "indices", terms);
+  r.weights = args.in<float>(8, "weights", terms);
+  const auto x = args.in<float>(0, "x", count_of(args, "x", {r.outer, r.in_length, r.inner}));
+  const auto y = args.out<float>(1, "y", count_of(args, "y", {r.outer, r.out_length, r.inner}), Overlap::kNone);
+  return [=] { return int8::resample(x, y, r); };
+}
+
 }  // namespace
 
 void add_movement(Registry& registry) {
   registry.kernel<strided_copy>("stridedCopy", "stridedCopyAsync");
+  registry.kernel<gather>("gather", "gatherAsync");
+  registry.kernel<resample>("resample", "resampleAsync");
   registry.kernel<fold>("fold", "foldAsync");
 }
 

@@ -114,6 +114,34 @@ auto qlinear(Args& args) {
   return [=, op = std::move(op)] { return int8::qlinear(*op, x.bytes, y, rows); };
 }
 
+// qmatmulInt32(a, b, y, sizes, aZeroPoint, bZeroPoints)
+auto qmatmul(Args& args) {
+  const Products p = read_products(args, 3);
+  const CodesIn a = args.codes(0, "a");
+  const CodesIn b = args.codes(1, "b");
+  p.check_a(args, a.bytes.size());
+  p.check_b(args, b.bytes.size());
+  const auto y = args.out<int32_t>(2, "y", p.y_count, Overlap::kNone);
+  const int8::QuantizedMatmul m{.batch = p.batch,
+                                .rows = p.rows,
+                                .inner = p.inner,
+                                .columns = p.columns,
+                                .a_stride = p.a_stride,
+                                .b_stride = p.b_stride,
+                                .a_zero_point = read_zero_point(args, 4, "aZeroPoint", a.type),
+                                .b_zero_points = args.in<int32_t>(5, "bZeroPoints")};
+  if (m.b_zero_points.size() != 1 && static_cast<int64_t>(m.b_zero_points.size()) != p.columns) {
+    args.fail_range("bZeroPoints", "needs one element, or one for each column");
+  }
+  const CodeRange range = range_of(b.type);
+  for (const int32_t zero : m.b_zero_points) {
+    if (zero < range.lo || zero > range.hi) {
+      args.fail_range("bZeroPoints", "has " + std::to_string(zero) + ", which b's type does not hold");
+    }
+  }
+  return [=] { return int8::qmatmul_s32(a, b, y, m); };
+}
+
 }  // namespace
 
 void add_qconv(Registry& registry) {
@@ -122,6 +150,7 @@ void add_qconv(Registry& registry) {
   registry.kernel<qconv>("qconv", "qconvAsync");
   registry.kernel<qconv_transposed>("qconvTransposed", "qconvTransposedAsync");
   registry.kernel<qlinear>("qlinear", "qlinearAsync");
+  registry.kernel<qmatmul>("qmatmulInt32", "qmatmulInt32Async");
 }
 
 }  // namespace binding

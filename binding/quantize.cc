@@ -43,6 +43,31 @@ auto quantize(Args& args) {
   };
 }
 
+// quantizeBy(x, y, params)
+auto quantize_by(Args& args) {
+  const auto x = args.in<float>(0, "x");
+  const auto y = args.out<uint8_t>(1, "y", static_cast<int64_t>(x.size()), Overlap::kNone);
+  const auto params = args.in<float>(2, "params", 2).first<2>();
+  return [=] { int8::quantize_by(x, y, params); };
+}
+
+// dynamicRescale(x, y, params, sums, scales, bias, rows, channels, lo, hi)
+auto dynamic_rescale(Args& args) {
+  const int64_t rows = args.integer(6, "rows", 0, kMaxInteger);
+  const int64_t channels = args.integer(7, "channels", 1, kMaxInteger);
+  const int64_t count = count_of(args, "rows", {rows, channels});
+  const auto x = args.in<int32_t>(0, "x", count);
+  const auto y = args.out<float>(1, "y", count, Overlap::kInPlace);
+  const auto params = args.in<float>(2, "params", 2).first<2>();
+  int8::DynamicRescale p;
+  p.sums = args.in<int32_t>(3, "sums", channels);
+  p.scales = args.in<float>(4, "scales", channels);
+  p.bias = args.in_or_null<float>(5, "bias", channels);
+  p.lo = args.real(8, "lo");
+  p.hi = args.real(9, "hi");
+  return [=] { int8::dynamic_rescale(x, y, rows, channels, params, p); };
+}
+
 // dequantize(x, y, outer, channels, inner, scales, zeroPoints)
 auto dequantize(Args& args) {
   const bool wide = args.type_of(0, "x") == napi_int32_array;
@@ -102,6 +127,8 @@ auto lookup(Args& args) {
 
 void add_quantize(Registry& registry) {
   registry.kernel<quantize>("quantize", "quantizeAsync");
+  registry.kernel<quantize_by>("quantizeBy", "quantizeByAsync");
+  registry.kernel<dynamic_rescale>("dynamicRescale", "dynamicRescaleAsync");
   registry.kernel<dequantize>("dequantize", "dequantizeAsync");
   registry.kernel<requantize>("requantize", "requantizeAsync");
   registry.kernel<qclamp>("qclamp", "qclampAsync");

@@ -43,13 +43,28 @@ auto qsoftmax(Args& args) {
   return [=] { int8::softmax_codes(x, y, rows, length, p); };
 }
 
-// fmean(x, y, rows, length)
-auto fmean(Args& args) {
+// freduce(x, y, rows, length, op); op is the position in the list that src/backend/encode.ts has
+auto freduce(Args& args) {
   const int64_t rows = args.integer(2, "rows", 0, kMaxInteger);
   const int64_t length = args.integer(3, "length", 1, kMaxInteger);
   const auto x = args.in<float>(0, "x", count_of(args, "rows", {rows, length}));
   const auto y = args.out<float>(1, "y", rows, Overlap::kNone);
-  return [=] { int8::fmean(x, y, rows, length); };
+  const auto op = static_cast<int8::Reduce>(args.integer(4, "op", 0, static_cast<int64_t>(int8::Reduce::kProd)));
+  return [=] { int8::freduce(op, x, y, rows, length); };
+}
+
+// layerNorm(x, y, rows, length, scale, bias, epsilon); bias may be null
+auto layer_norm(Args& args) {
+  const int64_t rows = args.integer(2, "rows", 0, kMaxInteger);
+  const int64_t length = args.integer(3, "length", 1, kMaxInteger);
+  const int64_t count = count_of(args, "rows", {rows, length});
+  const auto x = args.in<float>(0, "x", count);
+  int8::LayerNorm norm;
+  norm.scale = args.in<float>(4, "scale", length);
+  norm.bias = args.in_or_null<float>(5, "bias", length);
+  norm.epsilon = args.finite(6, "epsilon");
+  const auto y = args.out<float>(1, "y", count, Overlap::kNone);
+  return [=] { int8::layer_norm(x, y, rows, length, norm); };
 }
 
 // minMax(x, y)
@@ -63,13 +78,26 @@ auto min_max(Args& args) {
   };
 }
 
+// dynamicParams(x, y)
+auto dynamic_params(Args& args) {
+  const auto x = args.in<float>(0, "x");
+  const auto y = args.out<float>(1, "y", 2, Overlap::kNone);
+  return [=] {
+    const int8::ScaleAndZero found = int8::dynamic_params(x);
+    y[0] = found.scale;
+    y[1] = found.zero_point;
+  };
+}
+
 }  // namespace
 
 void add_reduce(Registry& registry) {
   registry.kernel<softmax>("softmax", "softmaxAsync");
   registry.kernel<qsoftmax>("qsoftmax", "qsoftmaxAsync");
-  registry.kernel<fmean>("fmean", "fmeanAsync");
+  registry.kernel<freduce>("freduce", "freduceAsync");
+  registry.kernel<layer_norm>("layerNorm", "layerNormAsync");
   registry.kernel<min_max>("minMax", "minMaxAsync");
+  registry.kernel<dynamic_params>("dynamicParams", "dynamicParamsAsync");
 }
 
 }  // namespace binding

@@ -21,7 +21,7 @@ uint8_t* Storage::take(size_t size) {
   return buffers_.back().get();
 }
 
-const uint8_t* Storage::copy(const uint8_t* data, size_t size) {
+const uint8_t* Storage::input(const uint8_t* data, size_t size) {
   uint8_t* to = take(size);
   if (size != 0) std::memcpy(to, data, size);
   return to;

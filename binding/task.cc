@@ -8,8 +8,9 @@ void Task::finished() noexcept {
   calls_.done(this);
 }
 
-void throw_status(Napi::Env env, const char* op) {
-  throw Napi::RangeError::New(env, std::string(op) + ": not enough memory");
+void throw_status(Napi::Env env, const char* op, int8::Status status) {
+  const char* what = status == int8::Status::kIndexOutside ? ": an index lies outside the axis" : ": not enough memory";
+  throw Napi::RangeError::New(env, std::string(op) + what);
 }
 
 void AsyncCalls::open() {
@@ -81,7 +82,7 @@ void AsyncCalls::settle(Task& task) noexcept {
   const Napi::Env env(env_);
   try {
     try {
-      if (task.status_ != int8::Status::kOk) throw_status(env, task.op_);
+      if (task.status_ != int8::Status::kOk) throw_status(env, task.op_, task.status_);
       task.storage_->write_back(task.op_);
       task.promise_->Resolve(env.Undefined());
     } catch (const Napi::Error& error) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <type_traits>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -16,6 +17,19 @@
 #include "storage.h"
 
 namespace binding {
+
+// A job whose result is always a Status.
+template <class Job>
+auto with_status(Job job) {
+  return [job = std::move(job)]() noexcept {
+    if constexpr (std::is_void_v<decltype(job())>) {
+      job();
+      return int8::Status::kOk;
+    } else {
+      return job();
+    }
+  };
+}
 
 class AsyncCalls;
 
@@ -80,6 +94,6 @@ class AsyncCalls {
 };
 
 // What a status means to the caller, as an exception.
-[[noreturn]] void throw_status(Napi::Env env, const char* op);
+[[noreturn]] void throw_status(Napi::Env env, const char* op, int8::Status status = int8::Status::kOutOfMemory);
 
 }  // namespace binding

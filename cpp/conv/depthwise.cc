@@ -81,8 +81,8 @@ void run_strip(const BoundQuantized& op, const ConvGeometry& g, const Strip& s, 
 
 Status run_depthwise(const BoundQuantized& op, const uint8_t* x, uint8_t* y, const ConvGeometry& g) {
   const PackedQuantized& p = *op.packed;
-  const bool threads =
-      worth_threads(g.batch * g.output.count() * g.out_channels * g.kernel.count(), p.depthwise->macs_per_ns);
+  const int64_t results = g.batch * g.output.count() * g.out_channels;
+  const bool threads = worth_threads({results * g.kernel.count(), results}, p.depthwise->macs_per_ns);
   const StripPlan plan = plan_strips(g, g.out_channels, threads);
   const int64_t strip_size = strip_bytes(g, plan, g.out_channels);
   const StripCopy copy{.repeat = g.out_channels / g.in_channels, .flip = op.x_flip, .zero = op.x_zero};

@@ -13,6 +13,9 @@ constexpr int64_t kMaxRows = 512;
 constexpr int64_t kBlocksPerThread = 4;
 // A sleeping thread takes longer to wake than what two would save on less.
 constexpr int64_t kThreadedNs = 20000;
+// Of one thread, roughly: results through an epilogue, weights from the second cache or beyond.
+constexpr int64_t kResultsPerNs = 8;
+constexpr int64_t kWeightBytesPerNs = 32;
 
 // Whether each row starts `pitch` bytes behind the one before it.
 bool evenly_spaced(const uint8_t* const* rows, int64_t m, int64_t pitch) {
@@ -43,16 +46,19 @@ bool arrange_rows(const GemmRow& gemm, int64_t depth, GemmBlock& b) {
 
 }  // namespace
 
-bool worth_threads(int64_t macs, int macs_per_ns) {
-  return macs >= kThreadedNs * macs_per_ns && num_threads() > 1;
+bool worth_threads(const Work& work, int macs_per_ns) {
+  if (num_threads() == 1) return false;
+  if (macs_per_ns == 0) return true;  // tests
+  const int64_t ns = work.macs / macs_per_ns + work.results / kResultsPerNs + work.weight_bytes / kWeightBytesPerNs;
+  return ns >= kThreadedNs;
 }
 
-BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_bytes, int64_t macs) {
+BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_bytes, const Work& work) {
   const int64_t unit = packed.gemm->mr;
   const int64_t panels = packed.panels.groups * packed.panels.panels();
   if (packed.panels.joined() && packed.panels.taps > 1) row_bytes = packed.panels.depth();
   int64_t most = std::clamp(kBlockBytes / std::max<int64_t>(row_bytes, 1), unit, kMaxRows) / unit * unit;
-  const bool threads = worth_threads(macs, packed.gemm->macs_per_ns);
+  const bool threads = worth_threads(work, packed.gemm->macs_per_ns);
   if (!threads) return {.rows = most, .panels = panels, .threads = false};
   const int64_t wanted = num_threads() * kBlocksPerThread;
   // Thinner blocks first, down to four tiles; then panels are shared out too.

@@ -18,11 +18,17 @@ struct BlockPlan {
   int64_t panels;  // of a block, counted over all groups
   bool threads;    // whether there is enough work for several
 };
-// rows: in all; row_bytes: new input bytes that a row brings; macs: in all.
-BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_bytes, int64_t macs);
+// What a layer does: where K is small its results cost more than its sums, and with few rows the weights do.
+struct Work {
+  int64_t macs = 0;
+  int64_t results = 0;
+  int64_t weight_bytes = 0;
+};
+// rows: in all; row_bytes: new input bytes that a row brings.
+BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_bytes, const Work& work);
 
-// Whether work of so many multiply-adds is worth the waking of other threads: it takes one about 20 us or more.
-bool worth_threads(int64_t macs, int macs_per_ns);
+// Whether work is worth the waking of other threads: it takes one about 20 us or more.
+bool worth_threads(const Work& work, int macs_per_ns);
 
 // Rows as the microkernels take them: row r of tap t at rows[t*pitch + r], `readable` bytes there (k, or k rounded up
 // where the memory is the driver's own), completed by repeat_last_row, and where the results go.
@@ -43,7 +49,9 @@ Status run_gemm(const BoundQuantized& op, const Source& source, int64_t rows, in
   const PackedQuantized& p = *op.packed;
   const int64_t y_row = p.facts.out_channels * element_size(op.scalars.kind);
   const int64_t panels = p.panels.groups * p.panels.panels();
-  const BlockPlan plan = plan_blocks(p, rows, row_bytes, rows * p.facts.out_channels * p.panels.taps * p.panels.k);
+  const int64_t results = rows * p.facts.out_channels;
+  const BlockPlan plan =
+      plan_blocks(p, rows, row_bytes, {results * p.panels.taps * p.panels.k, results, p.panels.bytes()});
   const int64_t columns = ceil_div(panels, plan.panels);
   std::atomic<bool> out_of_memory{false};
   auto task = [&](int64_t begin, int64_t end) {

@@ -50,8 +50,8 @@ Status run_merged_rows(const BoundQuantized& op, const uint8_t* x, uint8_t* y, c
   const int64_t readable = p.panels.joined() ? p.panels.k : round_up(p.panels.k, p.panels.kr);
   const bool gathers = g.dilation.w != 1;
   const int64_t y_pixel = g.out_channels * element_size(op.scalars.kind);
-  const bool threads =
-      worth_threads(g.batch * g.output.count() * g.out_channels * taps * p.panels.k, p.gemm->macs_per_ns);
+  const int64_t results = g.batch * g.output.count() * g.out_channels;
+  const bool threads = worth_threads({results * taps * p.panels.k, results}, p.gemm->macs_per_ns);
   const StripPlan plan = plan_strips(g, g.in_channels, threads);
   const int64_t strip_size = strip_bytes(g, plan, g.in_channels);
   const int64_t pixels = std::min(kPixels, plan.rows * plan.columns);

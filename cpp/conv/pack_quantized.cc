@@ -2,11 +2,11 @@
 #include <cstring>
 #include <new>
 
+#include "conv/image.h"
 #include "conv/packed.h"
 #include "conv/transposed.h"
 
 namespace int8 {
-namespace {
 
 // With so few channels a tap of its own would be mostly padding of K, and its row pointers dearer than its work.
 constexpr int64_t kFewChannels = 8;
@@ -17,6 +17,8 @@ Method choose_method(const QuantizedWeights& w) {
   if (w.groups == 1 && w.in_per_group <= kFewChannels && w.kernel.w > 1) return Method::kMergedRows;
   return Method::kTaps;
 }
+
+namespace {
 
 // Writes places of quads: square kernels by columns, else in order. Returns the number of quads; `taps` may be null.
 int64_t list_quads(const Dims3& kernel, int32_t* taps) {
@@ -35,20 +37,15 @@ int64_t list_quads(const Dims3& kernel, int32_t* taps) {
 // False if memory ran out.
 bool pack_depthwise(const QuantizedWeights& weights, uint8_t flip, PackedQuantized& p) {
   const int64_t block = p.depthwise->block;
-  p.quads = list_quads(weights.kernel, nullptr);
-  p.quad_taps = AlignedBuffer<int32_t>(static_cast<size_t>(p.quads * 4));
-  p.quad_ones = AlignedBuffer<uint32_t>(static_cast<size_t>(p.quads));
+  if (!place_taps(weights.kernel, p)) return false;
   p.w = AlignedBuffer<int8_t>(static_cast<size_t>(p.slots() * p.quads * 4));
-  if (p.quad_taps.data() == nullptr || p.quad_ones.data() == nullptr || p.w.data() == nullptr) return false;
-  list_quads(weights.kernel, p.quad_taps.data());
+  if (p.w.data() == nullptr) return false;
   std::memset(p.w.data(), 0, p.w.size());
   const int64_t taps = weights.kernel.count();
   for (int64_t q = 0; q < p.quads; q++) {
-    p.quad_ones[q] = 0;
     for (int64_t i = 0; i < 4; i++) {
       const int32_t tap = p.quad_taps[4 * q + i];
       if (tap < 0) continue;
-      p.quad_ones[q] |= 1u << (8 * i);
       for (int64_t c = 0; c < weights.out_channels * p.pixels_per_block(); c++) {
         const int64_t slot = p.depthwise->slot(static_cast<int>(c % block));
         p.w[((c / block * p.quads + q) * block + slot) * 4 + i] =
@@ -60,14 +57,6 @@ bool pack_depthwise(const QuantizedWeights& weights, uint8_t flip, PackedQuantiz
 }
 
 bool pack_gemm(const QuantizedWeights& weights, uint8_t flip, PackedQuantized& p) {
-  const Dims3& kernel = weights.kernel;
-  const bool merged = p.method == Method::kMergedRows;
-  const int64_t taps = merged ? kernel.d * kernel.h : kernel.count();
-  const int64_t k = merged ? kernel.w * weights.in_per_group : weights.in_per_group;
-  if (p.gemm->small_pairs != nullptr && pairs_fit(weights.codes.data(), weights.out_channels * taps, k, flip)) {
-    p.gemm = p.gemm->small_pairs;
-  }
-  p.panels = panel_layout(*p.gemm, weights.groups, weights.out_channels / weights.groups, taps, k);
   p.w = AlignedBuffer<int8_t>(static_cast<size_t>(p.panels.bytes()) + 1);
   if (p.w.data() == nullptr) return false;
   pack_panels(p.panels, weights.codes.data(), flip, p.w.data());
@@ -109,37 +98,78 @@ int64_t PackedQuantized::slots() const {
   return method == Method::kDepthwise ? round_up(facts.out_channels, depthwise->block) : panels.slots();
 }
 
+bool place_taps(const Dims3& kernel, PackedQuantized& p) {
+  p.quads = list_quads(kernel, nullptr);
+  p.quad_taps = AlignedBuffer<int32_t>(static_cast<size_t>(p.quads * 4));
+  p.quad_ones = AlignedBuffer<uint32_t>(static_cast<size_t>(p.quads));
+  if (p.quad_taps.data() == nullptr || p.quad_ones.data() == nullptr) return false;
+  list_quads(kernel, p.quad_taps.data());
+  for (int64_t q = 0; q < p.quads; q++) {
+    p.quad_ones[q] = 0;
+    for (int64_t i = 0; i < 4; i++) {
+      if (p.quad_taps[4 * q + i] >= 0) p.quad_ones[q] |= 1u << (8 * i);
+    }
+  }
+  return true;
+}
+
+size_t bytes_of(const PackedQuantized& p) {
+  return sizeof(PackedQuantized) + p.w.size_bytes() + p.sums.size_bytes() + p.raw_sums.size_bytes() +
+         p.zero_points.size_bytes() + p.quad_taps.size_bytes() + p.quad_ones.size_bytes();
+}
+
 namespace {
+
+// Of GEMM weights as they are packed: rows of k codes, `taps` of them for each channel.
+struct TapShape {
+  int64_t taps;
+  int64_t k;
+};
+TapShape tap_shape(Method method, const QuantizedWeights& weights) {
+  const Dims3& kernel = weights.kernel;
+  if (method == Method::kMergedRows) return {kernel.d * kernel.h, kernel.w * weights.in_per_group};
+  return {kernel.count(), weights.in_per_group};
+}
+
+void lay_out_as(Method method, const QuantizedWeights& weights, const GemmRow& gemm, const DepthwiseRow* depthwise,
+                bool small_pairs, PackedQuantized& p) {
+  p.facts = {.groups = weights.groups,
+             .out_channels = weights.out_channels,
+             .in_per_group = weights.in_per_group,
+             .kernel = weights.kernel};
+  p.method = weights.out_channels == 0 ? Method::kTaps : method;
+  if (p.method == Method::kDepthwise) {
+    p.depthwise = depthwise;
+    return;
+  }
+  p.gemm = small_pairs ? gemm.small_pairs : &gemm;
+  if (weights.out_channels == 0) return;
+  const auto [taps, k] = tap_shape(method, weights);
+  p.panels = panel_layout(*p.gemm, weights.groups, weights.out_channels / weights.groups, taps, k);
+}
 
 std::shared_ptr<const PackedQuantized> pack_as(Method method, const QuantizedWeights& weights, const GemmRow& gemm,
                                                const DepthwiseRow* depthwise) {
   auto p = std::make_shared<PackedQuantized>();
-  p->facts = {.groups = weights.groups,
-              .out_channels = weights.out_channels,
-              .in_per_group = weights.in_per_group,
-              .kernel = weights.kernel};
-  p->method = method;
-  if (weights.out_channels == 0) {
-    p->method = Method::kTaps;
-    p->gemm = &gemm;
-    return p;
-  }
   const uint8_t flip = weights.type == CodeType::kU8 ? 0x80 : 0;
-  bool packed = false;
-  if (p->method == Method::kDepthwise) {
-    p->depthwise = depthwise;
-    packed = pack_depthwise(weights, flip, *p);
-  } else {
-    p->gemm = &gemm;
-    packed = pack_gemm(weights, flip, *p);
-  }
+  const auto [taps, k] = tap_shape(method, weights);
+  const bool small_pairs = method != Method::kDepthwise && weights.out_channels > 0 && gemm.small_pairs != nullptr &&
+                           pairs_fit(weights.codes.data(), weights.out_channels * taps, k, flip);
+  lay_out_as(method, weights, gemm, depthwise, small_pairs, *p);
+  if (weights.out_channels == 0) return p;
+  const bool packed =
+      p->method == Method::kDepthwise ? pack_depthwise(weights, flip, *p) : pack_gemm(weights, flip, *p);
   if (!packed || !pack_corrections(weights, flip, *p)) return nullptr;
-  p->facts.bytes = sizeof(PackedQuantized) + p->w.size_bytes() + p->sums.size_bytes() + p->raw_sums.size_bytes() +
-                   p->zero_points.size_bytes() + p->quad_taps.size_bytes() + p->quad_ones.size_bytes();
+  p->facts.bytes = bytes_of(*p);
   return p;
 }
 
 }  // namespace
+
+void lay_out(const QuantizedWeights& weights, const GemmRow& gemm, const DepthwiseRow& depthwise, bool small_pairs,
+             PackedQuantized& packed) {
+  lay_out_as(choose_method(weights), weights, gemm, &depthwise, small_pairs, packed);
+}
 
 std::shared_ptr<const PackedQuantized> pack_taps(const QuantizedWeights& weights, const GemmRow& gemm) {
   return pack_as(Method::kTaps, weights, gemm, nullptr);
@@ -155,10 +185,24 @@ std::shared_ptr<const PackedQuantized> pack_quantized_for(const QuantizedWeights
   }
 }
 
+namespace {
+
+const GemmRow& gemm_row_for(const QuantizedWeights& weights, Isa isa) {
+  return select_gemm_row(isa, tap_shape(choose_method(weights), weights).k);
+}
+
+}  // namespace
+
 std::shared_ptr<const PackedQuantized> pack_quantized(const QuantizedWeights& weights) noexcept {
   const Isa isa = active_isa();
-  const int64_t k = (choose_method(weights) == Method::kMergedRows ? weights.kernel.w : 1) * weights.in_per_group;
-  return pack_quantized_for(weights, select_gemm_row(isa, k), select_row(depthwise_rows(), isa));
+  return pack_quantized_for(weights, gemm_row_for(weights, isa), select_row(depthwise_rows(), isa));
+}
+
+std::shared_ptr<const PackedQuantized> read_image(const QuantizedWeights& weights, std::span<const uint8_t> image,
+                                                  std::shared_ptr<const void> owner) noexcept {
+  const Isa isa = active_isa();
+  return read_image_for(weights, gemm_row_for(weights, isa), select_row(depthwise_rows(), isa), image,
+                        std::move(owner));
 }
 
 PackedFacts facts(const PackedQuantized& packed) {

@@ -39,6 +39,7 @@ class PackedQuantized {
   std::vector<Phase> phases;                // kTransposed
   // kTransposed: one for each phase, then that of pixels without kernel positions if there are any.
   std::vector<std::shared_ptr<const PackedQuantized>> parts;
+  std::shared_ptr<const void> image;  // owner of the memory that the buffers borrow, if they do (image.h)
 
   int64_t slots() const;  // length of parameter arrays
   // kDepthwise: pixels whose channels fill one block exactly, where there are so few channels. Weights and parameters
@@ -86,8 +87,26 @@ constexpr int64_t element_size(OutputKind kind) {
   return kind == OutputKind::kS32 || kind == OutputKind::kF32 ? 4 : 1;
 }
 
+// The method that weights are packed for.
+Method choose_method(const QuantizedWeights& weights);
+
+// Kernels and layout for a method, without the weights: what is packed is to be filled in. `small_pairs`: the faster
+// row for weights that fit it.
+void lay_out(const QuantizedWeights& weights, const GemmRow& gemm, const DepthwiseRow& depthwise, bool small_pairs,
+             PackedQuantized& packed);
+
+// Places of taps of depthwise weights. False if memory ran out.
+bool place_taps(const Dims3& kernel, PackedQuantized& packed);
+
+// Native memory held.
+size_t bytes_of(const PackedQuantized& packed);
+
 // Packs for GEMM, a tap for each kernel position. Null if memory ran out.
 std::shared_ptr<const PackedQuantized> pack_taps(const QuantizedWeights& weights, const GemmRow& gemm);
+
+// qmatmul_s32 with a kernel of the caller's choice.
+Status qmatmul_for(const GemmRow& row, const CodesIn& a, const CodesIn& b, std::span<int32_t> y,
+                   const QuantizedMatmul& shape) noexcept;
 
 // pack_quantized with kernels of the caller's choice. Null if memory ran out.
 std::shared_ptr<const PackedQuantized> pack_quantized_for(const QuantizedWeights& weights, const GemmRow& gemm,

@@ -67,8 +67,8 @@ bool takes_segments(const PackedQuantized& p, const ConvGeometry& g) {
 Status run_segments(const BoundQuantized& op, const uint8_t* x, uint8_t* y, const ConvGeometry& g) {
   const PackedQuantized& p = *op.packed;
   const int64_t y_pixel = g.out_channels * element_size(op.scalars.kind);
-  const bool threads =
-      worth_threads(g.batch * g.output.count() * g.out_channels * p.panels.taps * p.panels.k, p.gemm->macs_per_ns);
+  const int64_t results = g.batch * g.output.count() * g.out_channels;
+  const bool threads = worth_threads({results * p.panels.taps * p.panels.k, results}, p.gemm->macs_per_ns);
   const StripPlan plan = plan_strips(g, g.in_channels, threads);
   const int64_t strip_size = strip_bytes(g, plan, g.in_channels);
   // Bytes that are read beyond the last tap meet zero weights, but they must exist and be initialised.

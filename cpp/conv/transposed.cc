@@ -71,7 +71,8 @@ Status run_phase(const BoundQuantized& op, const PlacedPhase& phase, const uint8
   const int64_t mr = p.gemm->mr;
   const int64_t pixel_bytes = g.out_channels * element_size(op.scalars.kind);
   const int64_t panels = p.panels.groups * p.panels.panels();
-  const BlockPlan plan = plan_blocks(p, rows, row_bytes, rows * g.out_channels * taps * p.panels.k);
+  const int64_t results = rows * g.out_channels;
+  const BlockPlan plan = plan_blocks(p, rows, row_bytes, {results * taps * p.panels.k, results});
   const LineBlocks blocks = cut_lines(g, plan.rows);
   const int64_t columns = ceil_div(panels, plan.panels);
   const PhaseLines place{phase, whole};

@@ -24,16 +24,29 @@ class AlignedBuffer {
     data_ = static_cast<T*>(::operator new (size * sizeof(T), std::align_val_t{kAlignment}, std::nothrow));
     if (data_ != nullptr) size_ = size;
   }
+  // Aligned memory of somebody else, who keeps it for as long: it is only read.
+  static AlignedBuffer borrow(const T* data, size_t size) noexcept {
+    AlignedBuffer buffer;
+    buffer.data_ = const_cast<T*>(data);
+    buffer.size_ = size;
+    buffer.borrowed_ = true;
+    return buffer;
+  }
   AlignedBuffer(AlignedBuffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        borrowed_(std::exchange(other.borrowed_, false)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(borrowed_, other.borrowed_);
     return *this;
   }
   AlignedBuffer(const AlignedBuffer&) = delete;
   AlignedBuffer& operator=(const AlignedBuffer&) = delete;
-  ~AlignedBuffer() { ::operator delete (data_, std::align_val_t{kAlignment}); }
+  ~AlignedBuffer() {
+    if (!borrowed_) ::operator delete (data_, std::align_val_t{kAlignment});
+  }
 
   T* data() { return data_; }
   const T* data() const { return data_; }
@@ -47,6 +60,7 @@ class AlignedBuffer {
  private:
   T* data_ = nullptr;
   size_t size_ = 0;
+  bool borrowed_ = false;
 };
 
 }  // namespace int8

@@ -7,7 +7,7 @@
 
 namespace int8 {
 
-enum class Scratch : uint8_t { kInput, kStrip, kPointers, kRowSums, kGather, kDense, kFloat, kCount };
+enum class Scratch : uint8_t { kInput, kStrip, kPointers, kRowSums, kGather, kDense, kFloat, kMatrix, kCount };
 
 // At least `bytes`, 64-byte aligned, not initialised; null if memory ran out. What is larger than 8 MiB is not kept
 // beyond the next request of that purpose by the thread.

@@ -6,12 +6,13 @@
 
 namespace int8 {
 
-void fadd(std::span<const float> a, std::span<const float> b, std::span<float> y, const Broadcast& broadcast) {
-  for_rows(broadcast, a.data(), b.data(), y.data(), elementwise_kernels().floats->fadd);
-}
-
-void fmul(std::span<const float> a, std::span<const float> b, std::span<float> y, const Broadcast& broadcast) {
-  for_rows(broadcast, a.data(), b.data(), y.data(), elementwise_kernels().floats->fmul);
+void fbinary(Binary op, std::span<const float> a, std::span<const float> b, std::span<float> y,
+             const Broadcast& broadcast) {
+  const auto kernel = elementwise_kernels().floats->fbinary;
+  for_rows(
+      broadcast, a.data(), b.data(), y.data(),
+      [&](Stepped<float> pa, Stepped<float> pb, float* py, int64_t n) { kernel(op, pa, pb, py, n); },
+      op == Binary::kPow ? kGrainDivision : kGrainBytesBound);
 }
 
 void fclamp(std::span<const float> x, std::span<float> y, float lo, float hi) {
@@ -20,9 +21,11 @@ void fclamp(std::span<const float> x, std::span<float> y, float lo, float hi) {
   parallel_for(static_cast<int64_t>(y.size()), kGrainBytesBound, task);
 }
 
-void funary(Unary op, std::span<const float> x, std::span<float> y, float alpha) {
+void funary(Unary op, std::span<const float> x, std::span<float> y, float alpha, float beta) {
   const auto kernel = elementwise_kernels().floats->funary;
-  auto task = [&](int64_t begin, int64_t end) { kernel(op, x.data() + begin, y.data() + begin, end - begin, alpha); };
+  auto task = [&](int64_t begin, int64_t end) {
+    kernel(op, x.data() + begin, y.data() + begin, end - begin, alpha, beta);
+  };
   parallel_for(static_cast<int64_t>(y.size()), kGrainDivision, task);
 }
 

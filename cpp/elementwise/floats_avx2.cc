@@ -5,6 +5,6 @@
 
 namespace int8 {
 
-extern const FloatKernels kFloatsAvx2{fadd, fmul, fclamp, funary, faffine};
+extern const FloatKernels kFloatsAvx2{fbinary, fclamp, funary, faffine};
 
 }  // namespace int8

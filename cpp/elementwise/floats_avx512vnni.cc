@@ -5,6 +5,6 @@
 
 namespace int8 {
 
-extern const FloatKernels kFloatsAvx512Vnni{fadd, fmul, fclamp, funary, faffine};
+extern const FloatKernels kFloatsAvx512Vnni{fbinary, fclamp, funary, faffine};
 
 }  // namespace int8

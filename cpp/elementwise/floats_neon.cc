@@ -5,6 +5,6 @@
 
 namespace int8 {
 
-extern const FloatKernels kFloatsNeon{fadd, fmul, fclamp, funary, faffine};
+extern const FloatKernels kFloatsNeon{fbinary, fclamp, funary, faffine};
 
 }  // namespace int8

@@ -31,11 +31,22 @@ struct Stepped {
   int64_t step;
 };
 
+// One row of dynamic_rescale.
+struct RescaleRun {
+  const int32_t* sums;
+  const float* scales;
+  const float* bias;  // may be null
+  int32_t zero_point;
+  float scale;
+  float lo, hi;
+};
+
 struct QuantizeKernels {  // numerics.md 2
   void (*quantize)(const float* x, uint8_t* y, int64_t n, const QuantizeRun& run);
   void (*quantize_s32)(const float* x, int32_t* y, int64_t n, const QuantizeRun& run);
   void (*dequantize)(const uint8_t* x, CodeType type, float* y, int64_t n, const AffineRun& run);
   void (*dequantize_s32)(const int32_t* x, float* y, int64_t n, const AffineRun& run);
+  void (*rescale)(const int32_t* x, float* y, int64_t n, const RescaleRun& run);  // numerics.md 5
 };
 
 struct CodeKernels {  // numerics.md 5 and 6
@@ -47,10 +58,9 @@ struct CodeKernels {  // numerics.md 5 and 6
 };
 
 struct FloatKernels {  // numerics.md 7
-  void (*fadd)(Stepped<float> a, Stepped<float> b, float* y, int64_t n);
-  void (*fmul)(Stepped<float> a, Stepped<float> b, float* y, int64_t n);
+  void (*fbinary)(Binary op, Stepped<float> a, Stepped<float> b, float* y, int64_t n);
   void (*fclamp)(const float* x, float* y, int64_t n, float lo, float hi);
-  void (*funary)(Unary op, const float* x, float* y, int64_t n, float alpha);
+  void (*funary)(Unary op, const float* x, float* y, int64_t n, float alpha, float beta);
   // y = f(f(x*scale) + shift), element i with scales[i*step] and shifts[i*step].
   void (*faffine)(const float* x, float* y, int64_t n, Stepped<float> scales, Stepped<float> shifts);
 };

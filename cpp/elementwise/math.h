@@ -115,6 +115,11 @@ inline float hardswish_float(float x) {
   return (x * minimum(maximum(x + 3.0f, 0.0f), 6.0f)) / 6.0f;
 }
 
+// 1, -1, +0 for either zero; NaN stays.
+inline float sign_float(float x) {
+  return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x == 0.0f ? 0.0f : x;
+}
+
 inline float leaky_relu_float(float x, float alpha) {
   return x > 0.0f ? x : x * alpha;
 }

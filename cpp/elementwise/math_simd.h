@@ -1,4 +1,4 @@
-// exp, sigmoid, tanh, hardswish and leaky ReLU on sixteen lanes: the steps of math.h, one for one (numerics.md 7). Only
+// Functions of one value on sixteen lanes: the steps of math.h, one for one (numerics.md 7). Only
 // for files of instruction sets, behind their simd/lanes_<set>.h; internal to each of them.
 #pragma once
 
@@ -41,6 +41,23 @@ inline F32x16 tanh16(F32x16 x) {
 inline F32x16 hardswish16(F32x16 x) {
   const F32x16 inside = minimum(maximum(x + splat(3.0f), splat(0.0f)), splat(6.0f));
   return (x * inside) / splat(6.0f);
+}
+
+// The sign of a zero is x's.
+inline F32x16 floor16(F32x16 x) {
+  const F32x16 r = round_even(x);
+  return or_sign(select(x < r, r - splat(1.0f), r), x);
+}
+inline F32x16 ceil16(F32x16 x) {
+  const F32x16 r = round_even(x);
+  return or_sign(select(r < x, r + splat(1.0f), r), x);
+}
+
+// 1, -1, +0 for either zero; NaN stays.
+inline F32x16 sign16(F32x16 x) {
+  const F32x16 zero = splat(0.0f);
+  const F32x16 below = select(x < zero, splat(-1.0f), x + zero);
+  return select(zero < x, splat(1.0f), below);
 }
 
 inline F32x16 leaky_relu16(F32x16 x, F32x16 alpha) {

@@ -5,6 +5,6 @@
 
 namespace int8 {
 
-extern const QuantizeKernels kQuantizeAvx512Vnni{quantize, quantize_s32, dequantize, dequantize_s32};
+extern const QuantizeKernels kQuantizeAvx512Vnni{quantize, quantize_s32, dequantize, dequantize_s32, rescale};
 
 }  // namespace int8

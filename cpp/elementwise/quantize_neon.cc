@@ -5,6 +5,6 @@
 
 namespace int8 {
 
-extern const QuantizeKernels kQuantizeNeon{quantize, quantize_s32, dequantize, dequantize_s32};
+extern const QuantizeKernels kQuantizeNeon{quantize, quantize_s32, dequantize, dequantize_s32, rescale};
 
 }  // namespace int8

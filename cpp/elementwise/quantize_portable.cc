@@ -75,8 +75,18 @@ void dequantize_s32(const int32_t* x, float* y, int64_t n, const AffineRun& run)
   }
 }
 
+void rescale(const int32_t* x, float* y, int64_t n, const RescaleRun& run) {
+  const auto zero_point = static_cast<uint32_t>(run.zero_point);
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t sum = static_cast<uint32_t>(x[i]) - zero_point * static_cast<uint32_t>(run.sums[i]);
+    float v = static_cast<float>(static_cast<int32_t>(sum)) * (run.scale * run.scales[i]);
+    if (run.bias != nullptr) v = v + run.bias[i];
+    y[i] = minimum(maximum(v, run.lo), run.hi);
+  }
+}
+
 }  // namespace
 
-extern const QuantizeKernels kQuantizePortable{quantize, quantize_s32, dequantize, dequantize_s32};
+extern const QuantizeKernels kQuantizePortable{quantize, quantize_s32, dequantize, dequantize_s32, rescale};
 
 }  // namespace int8

@@ -94,6 +94,28 @@ void dequantize_s32_run(const int32_t* x, float* y, int64_t n, const AffineRun& 
   }
 }
 
+template <bool kBias, bool kBounded>
+void rescale_run(const int32_t* x, float* y, int64_t n, const RescaleRun& run) {
+  const I32x16 zero_point = splat(run.zero_point);
+  const F32x16 scale = splat(run.scale), lo = splat(run.lo), hi = splat(run.hi);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Lanes lanes(n - i);
+    const I32x16 sum = load(x + i, lanes) - zero_point * load(run.sums + i, lanes);
+    F32x16 v = to_float(sum) * (scale * load(run.scales + i, lanes));
+    if (kBias) v = v + load(run.bias + i, lanes);
+    store(y + i, kBounded ? minimum(maximum(v, lo), hi) : v, lanes);
+  }
+}
+
+void rescale(const int32_t* x, float* y, int64_t n, const RescaleRun& run) {
+  constexpr float kInfinity = __builtin_inff();
+  if (run.lo == -kInfinity && run.hi == kInfinity) {
+    run.bias != nullptr ? rescale_run<true, false>(x, y, n, run) : rescale_run<false, false>(x, y, n, run);
+  } else {
+    run.bias != nullptr ? rescale_run<true, true>(x, y, n, run) : rescale_run<false, true>(x, y, n, run);
+  }
+}
+
 void quantize(const float* x, uint8_t* y, int64_t n, const QuantizeRun& run) {
   if (run.divide) {
     run.affine.varying ? quantize_run<true, true>(x, y, n, run) : quantize_run<true, false>(x, y, n, run);

@@ -4,7 +4,9 @@
 // weights are read once per tile), a block as many tiles as make an item worth a task. Threads take items; which thread
 // takes which changes nothing.
 #include <algorithm>
+#include <limits>
 
+#include "elementwise/math.h"
 #include "float/kernels.h"
 #include "float/rows.h"
 #include "int8/thread_pool.h"
@@ -17,6 +19,10 @@ constexpr int64_t kRangeBytes = int64_t{1} << 19;  // half of a 1 MB L2
 // worth starting for two.
 constexpr int64_t kItemCost = int64_t{1} << 20;
 constexpr int64_t kGrainCost = int64_t{1} << 21;
+// With so few tiles the time that weights take to arrive counts: all tiles but the first fetch a share of the next
+// range's.
+constexpr int64_t kFetchingTiles = 24;
+constexpr int64_t kLineFloats = 16;
 constexpr int64_t kMaxRuns = 128;  // runs of one kernel call; the accumulators wait in y between calls
 
 // Whether output pixels are input pixels: then the convolution is a linear layer over them.
@@ -26,7 +32,8 @@ bool pointwise(const ConvGeometry& g) {
 }
 
 template <class Rows>
-void run_tiles(const PackedFloat& op, const Rows& source, int64_t pixels, float* y, float lo, float hi) {
+void run_tiles(const PackedFloat& op, const Rows& source, int64_t pixels, const float* residual, float* y, float lo,
+               float hi) {
   const FloatRow& row = *op.row;
   const int64_t panels = op.panels(), groups = op.shape.groups;
   const int64_t tiles = (pixels + row.mr - 1) / row.mr;
@@ -41,6 +48,13 @@ void run_tiles(const PackedFloat& op, const Rows& source, int64_t pixels, float*
   const int64_t ranges = (panels + range - 1) / range;
   const int64_t block = std::clamp<int64_t>(kItemCost / (cost * range), 1, tiles);
   const int64_t blocks = (tiles + block - 1) / block;
+
+  // The share of tile `t` in the panel that the next range has in the place of panel p.
+  const auto ahead_of = [&](int64_t group, int64_t p, int64_t t) -> const float* {
+    if (t == 0 || tiles < 2 || tiles > kFetchingTiles || p + range >= panels) return nullptr;
+    const int64_t lines = k * std::min<int64_t>(row.nr, op.padded - (p + range) * row.nr) / kLineFloats;
+    return op.panel(group, p + range) + (t - 1) * (lines / (tiles - 1)) * kLineFloats;
+  };
 
   auto task = [&](int64_t begin, int64_t end) {
     Rows rows = source;
@@ -59,18 +73,22 @@ void run_tiles(const PackedFloat& op, const Rows& source, int64_t pixels, float*
           for (int64_t p = first_panel; p < last_panel; ++p) {
             const int64_t channel = p * row.nr;
             const auto width = static_cast<int>(std::min<int64_t>(row.nr, op.padded - channel));
+            const float* ahead = ahead_of(group, p, t);
+            const int64_t at = pixel * op.shape.out_channels + group * op.out_per_group + channel;
             const FloatTile tile{.x = pointers,
                                  .mr = row.mr,
                                  .runs = end_run - r,
                                  .length = runs.length,
                                  .w = op.panel(group, p) + r * runs.length * width,
+                                 .ahead = ahead == nullptr ? nullptr : ahead + r * runs.length * kLineFloats,
                                  .bias = r == 0 ? op.panel_bias(group, p) : nullptr,
-                                 .y = y + pixel * op.shape.out_channels + group * op.out_per_group + channel,
+                                 .y = y + at,
                                  .y_stride = op.shape.out_channels,
                                  .channels = std::min<int64_t>(width, op.out_per_group - channel),
                                  .last = end_run == runs.count,
                                  .lo = lo,
-                                 .hi = hi};
+                                 .hi = hi,
+                                 .residual = residual == nullptr ? nullptr : residual + at};
             row.tile(tile, n, width);
           }
         }
@@ -82,20 +100,24 @@ void run_tiles(const PackedFloat& op, const Rows& source, int64_t pixels, float*
 
 }  // namespace
 
-Status fconv(const PackedFloat& op, std::span<const float> x, std::span<float> y, const ConvGeometry& geometry,
-             float lo, float hi) {
+Status fconv(const PackedFloat& op, std::span<const float> x, std::span<const float> residual, std::span<float> y,
+             const ConvGeometry& geometry, float lo, float hi) {
+  const int64_t pixels = geometry.batch * geometry.output.count();
+  const float* add = residual.empty() ? nullptr : residual.data();
   if (op.depthwise) {
-    run_depthwise(op, x.data(), y.data(), geometry, lo, hi);
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    run_depthwise(op, x.data(), y.data(), geometry, add == nullptr ? lo : -kInfinity, add == nullptr ? hi : kInfinity);
+    for (size_t i = 0; add != nullptr && i < y.size(); i++) y[i] = minimum(maximum(y[i] + add[i], lo), hi);
   } else if (pointwise(geometry)) {
-    run_tiles(op, LinearRows(op, x.data()), geometry.batch * geometry.output.count(), y.data(), lo, hi);
+    run_tiles(op, LinearRows(op, x.data()), pixels, add, y.data(), lo, hi);
   } else {
-    run_tiles(op, ConvRows(op, x.data(), geometry), geometry.batch * geometry.output.count(), y.data(), lo, hi);
+    run_tiles(op, ConvRows(op, x.data(), geometry), pixels, add, y.data(), lo, hi);
   }
   return Status::kOk;
 }
 
 Status flinear(const PackedFloat& op, std::span<const float> x, std::span<float> y, int64_t rows, float lo, float hi) {
-  run_tiles(op, LinearRows(op, x.data()), rows, y.data(), lo, hi);
+  run_tiles(op, LinearRows(op, x.data()), rows, nullptr, y.data(), lo, hi);
   return Status::kOk;
 }
 

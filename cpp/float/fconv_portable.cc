@@ -14,12 +14,16 @@ void float_tile_portable(const FloatTile& tile, int rows, int width) {
       float acc[kBlock];
       for (int j = 0; j < n; ++j) acc[j] = start[j];
       const float* w = tile.w + n0;
+      const int64_t step = rows <= kSteppedRows && tile.w_step != 0 ? tile.w_step : width;
       const float* const* x = tile.x + m;
       for (int64_t r = 0; r < tile.runs; ++r, x += tile.mr) {
-        for (int64_t k = 0; k < tile.length; ++k, w += width) {
+        for (int64_t k = 0; k < tile.length; ++k, w += step) {
           const float v = (*x)[k];
           for (int j = 0; j < n; ++j) acc[j] = fma_once(v, w[j], acc[j]);
         }
+      }
+      if (tile.last && tile.residual != nullptr) {
+        for (int j = 0; j < n; ++j) acc[j] += tile.residual[m * tile.y_stride + n0 + j];
       }
       for (int j = 0; j < n; ++j) y[n0 + j] = tile.last ? minimum(maximum(acc[j], tile.lo), tile.hi) : acc[j];
     }

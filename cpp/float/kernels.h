@@ -15,6 +15,9 @@
 
 namespace int8 {
 
+// Most rows of a tile whose weights may stand apart: taller tiles have no register for the distance.
+inline constexpr int kSteppedRows = 8;
+
 // One tile: `rows` pixels times the channels of one panel, over some of K. Input is read through row pointers: run r of
 // pixel m is x[r * mr + m], `length` floats; the panel's next runs * length rows of weights belong to them.
 struct FloatTile {
@@ -22,13 +25,18 @@ struct FloatTile {
   int mr;
   int64_t runs;
   int64_t length;
-  const float* w;     // [runs * length][width], width a multiple of the row's `lanes`, zero padded
+  const float* w;  // [runs * length][width], width a multiple of the row's `lanes`, zero padded
+  // Floats from a row of w to the next where these do not follow each other: at most kSteppedRows rows. 0: width.
+  int64_t w_step = 0;
+  // Where the weights lie that come next: a cache line of them is fetched for each row of w. Null: none.
+  const float* ahead = nullptr;
   const float* bias;  // [width], the accumulators' start; null: they continue from y
   float* y;           // pixel m at y + m * y_stride
   int64_t y_stride;
   int64_t channels;  // written, at most width
-  bool last;         // clamp to [lo, hi]
+  bool last;         // add the residual, clamp to [lo, hi]
   float lo, hi;
+  const float* residual = nullptr;  // pixel m at residual + m * y_stride; null: none
 };
 
 // `pixels` neighbouring pixels of a depthwise convolution's output row, all channels, over some of the taps. Tap t of
@@ -91,6 +99,10 @@ class PackedFloat {
   const float* panel(int64_t group, int64_t p) const { return weights.data() + (group * padded + p * row->nr) * k; }
   const float* panel_bias(int64_t group, int64_t p) const { return bias.data() + group * padded + p * row->nr; }
 };
+
+// fmatmul on a given row of the table.
+Status fmatmul_for(const FloatRow& row, std::span<const float> a, std::span<const float> b, std::span<float> y,
+                   const FloatMatmul& shape);
 
 // fconv of a depthwise operator (depthwise.cc).
 void run_depthwise(const PackedFloat& op, const float* x, float* y, const ConvGeometry& geometry, float lo, float hi);

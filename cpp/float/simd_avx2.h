@@ -33,6 +33,7 @@ struct Simd {
       _mm256_maskstore_ps(p, part.mask(), v);
     }
   }
+  static Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
   static Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
 
   // vmaxps gives its second operand where the two are equal or one is NaN: so v stands second, and the case of v = -0

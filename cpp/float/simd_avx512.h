@@ -23,6 +23,7 @@ struct Simd {
   static Vec load(const float* p) { return _mm512_loadu_ps(p); }
   static Vec load(const float* p, Part part) { return _mm512_maskz_loadu_ps(part.lanes, p); }
   static void store(float* p, Vec v, Part part) { _mm512_mask_storeu_ps(p, part.lanes, v); }
+  static Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
   static Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
 
   // vmaxps gives its second operand where the two are equal or one is NaN: so v stands second, and the case of v = -0

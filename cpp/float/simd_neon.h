@@ -31,6 +31,7 @@ struct Simd {
     if (part.left > 1) vst1q_lane_f32(p + 1, v, 1);
     if (part.left > 2) vst1q_lane_f32(p + 2, v, 2);
   }
+  static Vec add(Vec a, Vec b) { return vaddq_f32(a, b); }
   static Vec fma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
 
   // FMAX and FMIN are IEEE's: a NaN stays, +0 is above -0.

@@ -1,15 +1,26 @@
 // Float32 tiles on any vector registers: clamp(fma chain over K from the bias), one accumulator per output (kernels.h,
 // numerics.md 7). The text that instruction sets share; only their files include it.
 //
-// Simd gives the registers: Vec of kLanes floats, splat, load, fma(a, b, c) = a*b + c; Part, the lanes that exist, made
-// of their number, with load and store that touch no other; Clamp(lo, hi), IEEE min(max(v, lo), hi): a NaN stays, +0 is
-// above -0.
+// Simd gives the registers: Vec of kLanes floats, splat, load, fma(a, b, c) = a*b + c, add; Part, the lanes that exist,
+// made of their number, with load and store that touch no other; Clamp(lo, hi), IEEE min(max(v, lo), hi): a NaN stays,
+// +0 is above -0.
 #pragma once
 
 #include "float/kernels.h"
 
 namespace int8 {
 namespace {
+
+constexpr int64_t kLineFloats = 16;  // of a cache line
+
+// Brings a line into the second cache.
+inline void fetch_ahead(const float* p) {
+#ifdef __GNUC__
+  __builtin_prefetch(p, 0, 2);
+#else
+  (void)p;
+#endif
+}
 
 // Up to kRows pixels x kVectors vectors of channels; K one by one: kVectors loads of W, each pixel's x broadcast.
 // Tails  pixels: a kernel for each number of rows, so none is computed twice; channels: W is padded, the store partial.
@@ -36,12 +47,17 @@ void tile_kernel(const FloatTile& tile) {
     }
   }
   const float* w = tile.w;
+  const int64_t w_step = kRows <= kSteppedRows && tile.w_step != 0 ? tile.w_step : kLanes * kVectors;
   const float* const* x = tile.x;
+  // Without weights to come, the line at hand is fetched again and again, which costs no more than a branch.
+  const float* ahead = tile.ahead != nullptr ? tile.ahead : w;
+  const int64_t ahead_step = tile.ahead != nullptr ? kLineFloats : 0;
   for (int64_t r = 0; r < tile.runs; ++r, x += kMr) {
     const float* p[kRows];
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m) p[m] = x[m];
-    for (int64_t k = 0; k < tile.length; ++k, w += kLanes * kVectors) {
+    for (int64_t k = 0; k < tile.length; ++k, w += w_step, ahead += ahead_step) {
+      fetch_ahead(ahead);
       Vec wv[kVectors];
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) wv[v] = Simd::load(w + kLanes * v);
@@ -50,6 +66,15 @@ void tile_kernel(const FloatTile& tile) {
         const Vec xv = Simd::splat(p[m][k]);
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) acc[m][v] = Simd::fma(xv, wv[v], acc[m][v]);
+      }
+    }
+  }
+  if (tile.last && tile.residual != nullptr) {
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        acc[m][v] = Simd::add(acc[m][v], Simd::load(tile.residual + m * tile.y_stride + kLanes * v, part(v)));
       }
     }
   }

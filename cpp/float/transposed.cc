@@ -115,7 +115,7 @@ Status fconv_transposed(const PackedFloat& op, std::span<const float> x, std::sp
   for (size_t i = 0; i < op.phases.size(); i++) {
     const PlacedPhase phase = place_phase(op.phases[i], g);
     // A phase of stride 1 is all of the output.
-    if (g.stride == Dims3{1, 1, 1}) return fconv(*op.parts[i], x, y, phase.geometry, lo, hi);
+    if (g.stride == Dims3{1, 1, 1}) return fconv(*op.parts[i], x, {}, y, phase.geometry, lo, hi);
     run_phase(*op.parts[i], phase, x.data(), y.data(), g, lo, hi);
   }
   if (leaves_gaps(op.phases, g.stride)) fill_gaps(op, y.data(), g, lo, hi);

@@ -7,6 +7,7 @@
 
 #include "int8/movement.h"
 #include "int8/thread_pool.h"
+#include "movement/interleave_block.h"
 #include "movement/transpose_block.h"
 
 namespace int8 {
@@ -112,7 +113,14 @@ void transpose_tiles(const T* x, const Axis& rows, T* y, const Axis& columns) {
 
 template <class T>
 void transpose_plane(const T* x, const Axis& rows, T* y, const Axis& columns) {
-  if constexpr (sizeof(T) <= 4) {
+  if constexpr (sizeof(T) == 1) {
+    if (columns.length == 3 && rows.y_stride == 3) {
+      const int64_t r = interleave_three(x, columns.x_stride, y, rows.length);
+      transpose_tiles(x + r, {rows.length - r, rows.x_stride, rows.y_stride}, y + r * rows.y_stride, columns);
+      return;
+    }
+  }
+  if constexpr (sizeof(T) == 1 || sizeof(T) == 4) {
     // What blocks leave over: the last columns of their rows, then the last rows.
     const auto [r, c] = transpose_blocks(x, rows, y, columns);
     transpose_tiles(x + c * columns.x_stride, {r, rows.x_stride, rows.y_stride}, y + c,
@@ -199,6 +207,8 @@ void strided_copy(std::span<const uint8_t> x, std::span<uint8_t> y, const Stride
   switch (copy.item_size) {
     case 1:
       return copy_as<uint8_t>(x, y, copy);
+    case 2:
+      return copy_as<uint16_t>(x, y, copy);
     case 4:
       return copy_as<uint32_t>(x, y, copy);
     default:

@@ -11,7 +11,8 @@ namespace int8 {
 
 struct ReduceKernels {
   void (*softmax_row)(const float* x, float* y, int64_t length);
-  float (*sum)(const float* x, int64_t length);  // 16 lanes (numerics.md 7)
+  float (*reduce)(Reduce op, const float* x, int64_t length);  // 16 lanes (numerics.md 7); kMean is the sum
+  void (*layer_norm_row)(const float* x, float* y, int64_t length, const LayerNorm& norm);
   MinMax (*min_max)(const float* x, int64_t length);
 };
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/cpu_features.h"
+#include "elementwise/math.h"
 #include "int8/thread_pool.h"
 #include "reduce/kernels.h"
 
@@ -42,14 +43,24 @@ void softmax(std::span<const float> x, std::span<float> y, int64_t rows, int64_t
   parallel_for(rows, row_grain(int64_t{1} << 14, length), task);
 }
 
-void fmean(std::span<const float> x, std::span<float> y, int64_t rows, int64_t length) {
-  const auto kernel = kernels().sum;
-  const auto count = static_cast<float>(length);
+void freduce(Reduce op, std::span<const float> x, std::span<float> y, int64_t rows, int64_t length) {
+  const auto kernel = kernels().reduce;
+  const float divisor = op == Reduce::kMean ? static_cast<float>(length) : 1.0f;
   auto task = [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++)
-      y[static_cast<size_t>(row)] = kernel(x.data() + row * length, length) / count;
+    for (int64_t row = begin; row < end; row++) {
+      const float all = kernel(op, x.data() + row * length, length);
+      y[static_cast<size_t>(row)] = op == Reduce::kMean ? all / divisor : all;
+    }
   };
   parallel_for(rows, row_grain(int64_t{1} << 16, length), task);
+}
+
+void layer_norm(std::span<const float> x, std::span<float> y, int64_t rows, int64_t length, const LayerNorm& norm) {
+  const auto kernel = kernels().layer_norm_row;
+  auto task = [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) kernel(x.data() + row * length, y.data() + row * length, length, norm);
+  };
+  parallel_for(rows, row_grain(int64_t{1} << 15, length), task);
 }
 
 MinMax min_max(std::span<const float> x) {
@@ -66,6 +77,14 @@ MinMax min_max(std::span<const float> x) {
   for (const MinMax& part : found) all = {std::min(all.min, part.min), std::max(all.max, part.max)};
   // A zero comes back as +0, whatever the signs of the zeros seen.
   return {all.min + 0.0f, all.max + 0.0f};
+}
+
+ScaleAndZero dynamic_params(std::span<const float> x) {
+  const MinMax range = min_max(x);
+  const float lo = std::min(range.min, 0.0f), hi = std::max(range.max, 0.0f);
+  const float fraction = (hi - lo) / 255.0f;
+  const float scale = fraction > 0.0f ? fraction : 1.0f;
+  return {scale, static_cast<float>(rne_small(std::min((0.0f - lo) / scale, 255.0f)))};
 }
 
 }  // namespace int8

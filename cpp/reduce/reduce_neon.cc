@@ -5,6 +5,6 @@
 
 namespace int8 {
 
-extern const ReduceKernels kReduceNeon{softmax_row, sum, min_max};
+extern const ReduceKernels kReduceNeon{softmax_row, reduce, layer_norm_row, min_max};
 
 }  // namespace int8

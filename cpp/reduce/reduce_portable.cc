@@ -9,20 +9,58 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-float sum(const float* x, int64_t length) {
-  float lanes[16] = {};
-  for (int64_t i = 0; i < length; i++) lanes[i % 16] += x[i];
+template <class Step, class Join>
+float in_lanes(const float* x, int64_t length, float first, Step step, Join join) {
+  float lanes[16];
+  for (float& lane : lanes) lane = first;
+  for (int64_t i = 0; i < length; i++) lanes[i % 16] = step(lanes[i % 16], x[i]);
   for (int half = 8; half > 0; half /= 2) {
-    for (int j = 0; j < half; j++) lanes[j] += lanes[j + half];
+    for (int j = 0; j < half; j++) lanes[j] = join(lanes[j], lanes[j + half]);
   }
   return lanes[0];
+}
+
+float reduce(Reduce op, const float* x, int64_t length) {
+  const auto add = [](float a, float b) { return a + b; };
+  const auto multiply = [](float a, float b) { return a * b; };
+  switch (op) {
+    case Reduce::kMax:
+      return in_lanes(x, length, -kInfinity, maximum, maximum);
+    case Reduce::kMin:
+      return in_lanes(x, length, kInfinity, minimum, minimum);
+    case Reduce::kSumSquares:
+      return in_lanes(
+          x, length, 0.0f, [](float lane, float v) { return lane + v * v; }, add);
+    case Reduce::kSumAbs:
+      return in_lanes(
+          x, length, 0.0f, [](float lane, float v) { return lane + std::fabs(v); }, add);
+    case Reduce::kProd:
+      return in_lanes(x, length, 1.0f, multiply, multiply);
+    case Reduce::kSum:
+    case Reduce::kMean:
+      break;
+  }
+  return in_lanes(x, length, 0.0f, add, add);
+}
+
+void layer_norm_row(const float* x, float* y, int64_t length, const LayerNorm& norm) {
+  const auto count = static_cast<float>(length);
+  const float mean = reduce(Reduce::kSum, x, length) / count;
+  for (int64_t i = 0; i < length; i++) y[i] = x[i] - mean;
+  const float variance = reduce(Reduce::kSumSquares, y, length) / count;
+  const float r = 1.0f / std::sqrt(variance + norm.epsilon);
+  const float *scale = norm.scale.data(), *bias = norm.bias.empty() ? nullptr : norm.bias.data();
+  for (int64_t i = 0; i < length; i++) {
+    const float scaled = y[i] * r * scale[i];
+    y[i] = bias == nullptr ? scaled : scaled + bias[i];
+  }
 }
 
 void softmax_row(const float* x, float* y, int64_t length) {
   float largest = -kInfinity;
   for (int64_t i = 0; i < length; i++) largest = maximum(largest, x[i]);
   for (int64_t i = 0; i < length; i++) y[i] = exp_float(x[i] - largest);
-  const float total = sum(y, length);
+  const float total = reduce(Reduce::kSum, y, length);
   for (int64_t i = 0; i < length; i++) y[i] = y[i] / total;
 }
 
@@ -38,6 +76,6 @@ MinMax min_max(const float* x, int64_t length) {
 
 }  // namespace
 
-const ReduceKernels kReducePortable = {softmax_row, sum, min_max};
+const ReduceKernels kReducePortable = {softmax_row, reduce, layer_norm_row, min_max};
 
 }  // namespace int8

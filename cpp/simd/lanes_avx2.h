@@ -142,6 +142,9 @@ inline F32x16 abs(F32x16 x) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
   return {_mm256_andnot_ps(sign, x.lo), _mm256_andnot_ps(sign, x.hi)};
 }
+inline F32x16 sqrt(F32x16 x) {
+  return {_mm256_sqrt_ps(x.lo), _mm256_sqrt_ps(x.hi)};
+}
 inline F32x16 or_sign(F32x16 x, F32x16 sign) {
   const __m256 bit = _mm256_set1_ps(-0.0f);
   return {_mm256_or_ps(x.lo, _mm256_and_ps(sign.lo, bit)), _mm256_or_ps(x.hi, _mm256_and_ps(sign.hi, bit))};

@@ -78,6 +78,9 @@ inline F32x16 fma_negated(F32x16 a, F32x16 b, F32x16 c) {
 inline F32x16 abs(F32x16 x) {
   return {_mm512_abs_ps(x.v)};
 }
+inline F32x16 sqrt(F32x16 x) {
+  return {_mm512_sqrt_ps(x.v)};
+}
 inline F32x16 or_sign(F32x16 x, F32x16 sign) {
   return {_mm512_or_ps(x.v, _mm512_and_ps(sign.v, _mm512_set1_ps(-0.0f)))};
 }

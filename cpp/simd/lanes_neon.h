@@ -124,6 +124,9 @@ inline F32x16 fma_negated(F32x16 a, F32x16 b, F32x16 c) {
 inline F32x16 abs(F32x16 x) {
   return each<F32x16>([&](int i) { return vabsq_f32(x.v[i]); });
 }
+inline F32x16 sqrt(F32x16 x) {
+  return each<F32x16>([&](int i) { return vsqrtq_f32(x.v[i]); });
+}
 inline F32x16 or_sign(F32x16 x, F32x16 sign) {
   const uint32x4_t bit = vdupq_n_u32(0x80000000u);
   return each<F32x16>([&](int i) {

@@ -142,9 +142,9 @@ TEST(Broadcasting, FloatSumsAndProductsReadTheRightElements) {
     });
     for_isas_and_threads([&, first = static_cast<size_t>(a_first), second = static_cast<size_t>(b_first)] {
       GuardedBuffer<float> y(sums.size());
-      fadd(a.span().subspan(first), b.span().subspan(second), y.span(), {s.shape, s.a, s.b});
+      fbinary(Binary::kAdd, a.span().subspan(first), b.span().subspan(second), y.span(), {s.shape, s.a, s.b});
       EXPECT_TRUE(same(y.values(), sums));
-      fmul(a.span().subspan(first), b.span().subspan(second), y.span(), {s.shape, s.a, s.b});
+      fbinary(Binary::kMul, a.span().subspan(first), b.span().subspan(second), y.span(), {s.shape, s.a, s.b});
       EXPECT_TRUE(same(y.values(), products));
       EXPECT_TRUE(y.front_untouched());
     });
@@ -195,7 +195,7 @@ TEST(Pieces, MapsWorkInPlaceOverManyPieces) {
     requantize({q.span(), CodeType::kS8}, {q.span(), CodeType::kU8}, {-5, 0, 2.0f, 0, 255});
     for (const uint8_t c : q.span()) ASSERT_TRUE(c <= 28 && c % 2 == 0);
     GuardedBuffer<float> x(std::vector<float>(70001, -3.0f));
-    funary(Unary::kLeakyRelu, x.span(), x.span(), 0.5f);
+    funary(Unary::kLeakyRelu, x.span(), x.span(), 0.5f, 0);
     fclamp(x.span(), x.span(), -1.0f, 6.0f);
     for (const float v : x.span()) ASSERT_EQ(v, -1.0f);
   });

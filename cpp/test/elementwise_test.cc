@@ -2,6 +2,9 @@
 // and number of threads; the portable ones give what numerics.md says.
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <utility>
+
 #include "core/cpu_features.h"
 #include "elementwise/kernels.h"
 #include "elementwise/math.h"
@@ -32,6 +35,12 @@ std::vector<Isa> row_isas() {
 }
 INSTANTIATE_TEST_SUITE_P(Isas, ElementwiseRows, ::testing::ValuesIn(row_isas()),
                          [](const auto& info) { return std::string(isa_name(info.param)); });
+
+std::vector<Unary> unary_ops() {
+  std::vector<Unary> ops;
+  for (int op = 0; op <= static_cast<int>(Unary::kSelu); op++) ops.push_back(static_cast<Unary>(op));
+  return ops;
+}
 
 // Runs one kernel of both rows over guarded buffers: fn(row, x, y).
 template <class X, class Y, class Fn>
@@ -98,6 +107,30 @@ TEST_P(ElementwiseRows, QuantizeToInt32GivesThePortableBytes) {
         row(), hostile_floats(random, n), [&](const ElementwiseRow& r, const float* px, int32_t* py) {
           r.quantize->quantize_s32(px, py, n, {{scales.data(), points.data(), true}, INT32_MIN, INT32_MAX, false});
         });
+  }
+}
+
+TEST_P(ElementwiseRows, RescaleGivesThePortableBytes) {
+  for (const int64_t n : tail_lengths()) {
+    std::vector<int32_t> x(static_cast<size_t>(n)), sums(static_cast<size_t>(n));
+    for (auto& v : x) v = static_cast<int32_t>(random());
+    for (auto& v : sums) v = static_cast<int32_t>(random());
+    const GuardedBuffer<int32_t> guarded_sums(sums);
+    const GuardedBuffer<float> scales(random_floats(random, n)), bias(hostile_floats(random, n));
+    for (const bool with_bias : {false, true}) {
+      for (const float scale : {0.01f, -0.0f, std::numeric_limits<float>::quiet_NaN()}) {
+        const RescaleRun run{.sums = guarded_sums.data(),
+                             .scales = scales.data(),
+                             .bias = with_bias ? bias.data() : nullptr,
+                             .zero_point = 255,
+                             .scale = scale,
+                             .lo = with_bias ? 0.0f : -std::numeric_limits<float>::infinity(),
+                             .hi = std::numeric_limits<float>::infinity()};
+        expect_equal<int32_t, float>(row(), x, [&](const ElementwiseRow& r, const int32_t* px, float* py) {
+          r.quantize->rescale(px, py, n, run);
+        });
+      }
+    }
   }
 }
 
@@ -172,20 +205,23 @@ TEST_P(ElementwiseRows, FloatKernelsGiveThePortableBytes) {
                                    r.floats->fclamp(px, py, n, low, high);
                                  });
     }
-    for (const Unary op : {Unary::kSigmoid, Unary::kTanh, Unary::kHardswish, Unary::kLeakyRelu, Unary::kExp}) {
+    for (const Unary op : unary_ops()) {
       expect_equal<float, float>(row(), x, [&](const ElementwiseRow& r, const float* px, float* py) {
-        r.floats->funary(op, px, py, n, 0.01f);
+        r.floats->funary(op, px, py, n, 0.01f, 0.5f);
       });
     }
     const GuardedBuffer<float> b(hostile_floats(random, std::max<int64_t>(n, 1)));
     const GuardedBuffer<float> c(hostile_floats(random, std::max<int64_t>(n, 1)));
     for (const int64_t step : {0, 1}) {
-      expect_equal<float, float>(row(), x, [&](const ElementwiseRow& r, const float* px, float* py) {
-        r.floats->fadd({px, 1}, {b.data(), step}, py, n);
-      });
-      expect_equal<float, float>(row(), x, [&](const ElementwiseRow& r, const float* px, float* py) {
-        r.floats->fmul({b.data(), step}, {px, 1}, py, n);
-      });
+      for (const Binary op :
+           {Binary::kAdd, Binary::kSub, Binary::kMul, Binary::kDiv, Binary::kMin, Binary::kMax, Binary::kPow}) {
+        expect_equal<float, float>(row(), x, [&](const ElementwiseRow& r, const float* px, float* py) {
+          r.floats->fbinary(op, {px, 1}, {b.data(), step}, py, n);
+        });
+        expect_equal<float, float>(row(), x, [&](const ElementwiseRow& r, const float* px, float* py) {
+          r.floats->fbinary(op, {b.data(), step}, {px, 1}, py, n);
+        });
+      }
       expect_equal<float, float>(row(), x, [&](const ElementwiseRow& r, const float* px, float* py) {
         r.floats->faffine(px, py, n, {b.data(), step}, {c.data(), step});
       });
@@ -201,9 +237,10 @@ TEST_P(ElementwiseRows, PolynomialsGiveThePortableBytesOverAllExponents) {
   }
   for (float v = -105; v < 90; v += 0.0007f) x.push_back(v);
   const auto n = static_cast<int64_t>(x.size());
-  for (const Unary op : {Unary::kSigmoid, Unary::kTanh, Unary::kHardswish, Unary::kExp}) {
-    expect_equal<float, float>(
-        row(), x, [&](const ElementwiseRow& r, const float* px, float* py) { r.floats->funary(op, px, py, n, 0); });
+  for (const Unary op : unary_ops()) {
+    expect_equal<float, float>(row(), x, [&](const ElementwiseRow& r, const float* px, float* py) {
+      r.floats->funary(op, px, py, n, 1.5f, 0.5f);
+    });
   }
 }
 
@@ -227,6 +264,51 @@ TEST(ElementwiseMath, ExpSigmoidAndTanhAreWithinTwoUlpOfTheTrueValue) {
   }
   for (float x = -106; x < 92; x += 0.0001f) check(x);
   for (const double w : worst) EXPECT_LE(w, 2.0);
+}
+
+TEST(ElementwiseMath, FunctionsInFloat64AreWithinOneUlpOfTheTrueValue) {
+  using Real = long double;
+  const Real root2 = std::sqrt(Real{2}), u = std::sqrt(2 / std::acos(Real{-1}));
+  const auto elu = [](Real x) { return x > 0 ? x : std::expm1(x); };
+  const std::pair<Unary, std::function<Real(Real)>> functions[] = {
+      {Unary::kLog, [](Real x) { return std::log(x); }},
+      {Unary::kErf, [](Real x) { return std::erf(x); }},
+      {Unary::kGelu, [&](Real x) { return x * std::erfc(-x / root2) / 2; }},
+      {Unary::kGeluTanh, [&](Real x) { return x / (1 + std::exp(-2 * u * (x + 0.044715L * x * x * x))); }},
+      {Unary::kSoftplus, [](Real x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }},
+      {Unary::kElu, elu},
+      {Unary::kSilu, [](Real x) { return x / (1 + std::exp(-x)); }},
+      {Unary::kMish, [](Real x) { return x > 100 ? x : x * std::tanh(std::log1p(std::exp(x))); }},
+      {Unary::kSelu, [&](Real x) { return elu(x); }},
+  };
+  for (const auto& [op, function] : functions) {
+    double worst = 0;
+    const auto check = [&, op = op, &function = function](float x) {
+      if (op == Unary::kLog && x < 0) return;
+      float y;
+      elementwise_rows().back().floats->funary(op, &x, &y, 1, 1, 1);
+      worst = std::max(worst, ulps(y, static_cast<double>(function(x))));
+    };
+    for (uint32_t bits = 0; bits < 0xff800000u; bits += 65537) {
+      if ((bits & 0x7f800000u) != 0x7f800000u) check(std::bit_cast<float>(bits));
+    }
+    for (float x = -106; x < 92; x += 0.003f) check(x);
+    EXPECT_LE(worst, 0.6) << static_cast<int>(op);
+  }
+}
+
+TEST(ElementwiseMath, PowersAreWithinOneUlpOfTheTrueValue) {
+  Random random(5);
+  double worst = 0;
+  for (int i = 0; i < 200000; i++) {
+    const float x = std::bit_cast<float>(static_cast<uint32_t>(random()) & 0x7fffffffu);
+    const float y = static_cast<float>(static_cast<int32_t>(random())) / (i % 2 == 0 ? 0x1p24f : 0x1p29f);
+    if (!(x > 0) || std::isinf(x)) continue;
+    float z;
+    elementwise_rows().back().floats->fbinary(Binary::kPow, {&x, 1}, {&y, 1}, &z, 1);
+    worst = std::max(worst, ulps(z, static_cast<double>(std::pow(static_cast<long double>(x), y))));
+  }
+  EXPECT_LE(worst, 0.6);
 }
 
 TEST(ElementwiseMath, FmaOnceIsStdFma) {

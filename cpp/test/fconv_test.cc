@@ -190,6 +190,14 @@ TEST_P(FloatConvolution, IsTheFmaChainForEveryTileAndNumberOfThreads) {
   const GuardedBuffer<float> w(data(g.out_channels * g.kernel.count() * (g.in_channels / g.groups), 1));
   const GuardedBuffer<float> bias(data(g.out_channels, 2));
   const auto want = reference(c, x.data(), w.data(), c.bias ? bias.data() : nullptr);
+  const GuardedBuffer<float> residual(data(static_cast<int64_t>(want.size()), 3));
+  Case open = c;
+  open.lo = -std::numeric_limits<float>::infinity();
+  open.hi = std::numeric_limits<float>::infinity();
+  auto want_added = reference(open, x.data(), w.data(), c.bias ? bias.data() : nullptr);
+  for (size_t i = 0; i < want.size(); i++) {
+    want_added[i] = minimum(maximum(want_added[i] + residual.data()[i], c.lo), c.hi);
+  }
   for (const FloatRow& row : all_rows()) {
     if (!isa_supported(row.isa)) continue;
     const auto packed = pack_float_for(row, {w.span(), c.bias ? bias.span() : std::span<const float>{}, g.groups,
@@ -199,9 +207,12 @@ TEST_P(FloatConvolution, IsTheFmaChainForEveryTileAndNumberOfThreads) {
     for (const int threads : {1, 2, 5}) {
       set_num_threads(threads);
       GuardedBuffer<float> y(want.size());
-      ASSERT_EQ(fconv(*packed, x.span(), y.span(), g, c.lo, c.hi), Status::kOk);
+      ASSERT_EQ(fconv(*packed, x.span(), {}, y.span(), g, c.lo, c.hi), Status::kOk);
       EXPECT_TRUE(same(y.values(), want))
           << isa_name(row.isa) << " mr " << row.mr << " nr " << row.nr << ", " << threads << " threads";
+      EXPECT_TRUE(y.front_untouched());
+      ASSERT_EQ(fconv(*packed, x.span(), residual.span(), y.span(), g, c.lo, c.hi), Status::kOk);
+      EXPECT_TRUE(same(y.values(), want_added)) << isa_name(row.isa) << " with a residual";
       EXPECT_TRUE(y.front_untouched());
     }
   }
@@ -234,6 +245,38 @@ TEST(FloatLinear, IsTheFmaChainForEverySize) {
         ASSERT_EQ(flinear(*packed, x.span(), y.span(), rows, -kInf, kInf), Status::kOk);
         EXPECT_TRUE(same(y.values(), want))
             << rows << "x" << k << "x" << n << " on " << isa_name(row.isa) << " mr " << row.mr;
+      }
+    }
+  }
+  set_num_threads(default_num_threads());
+}
+
+TEST(FloatMatmul, IsTheFmaChainForEverySizeEitherWayRound) {
+  Random random(6);
+  const int64_t sizes[][4] = {{1, 1, 1, 1},   {2, 3, 0, 5},     {1, 0, 3, 5},    {3, 4, 64, 64},
+                              {2, 5, 64, 64}, {1, 2, 9, 47},    {4, 12, 32, 32}, {2, 13, 33, 33},
+                              {1, 25, 5, 15}, {1, 200, 17, 40}, {9, 50, 40, 50}};
+  for (const auto& [batch, rows, k, n] : sizes) {
+    for (const bool transpose : {false, true}) {
+      const GuardedBuffer<float> a(random_floats(random, batch * rows * k)), b(random_floats(random, batch * k * n));
+      std::vector<float> want(static_cast<size_t>(batch * rows * n));
+      for (int64_t i = 0; i < batch * rows * n; i++) {
+        const int64_t at = i / n / rows, c = i % n;
+        const float *row = a.data() + i / n * k, *matrix = b.data() + at * k * n;
+        float acc = 0;
+        for (int64_t j = 0; j < k; j++) acc = fma_once(row[j], matrix[transpose ? c * k + j : j * n + c], acc);
+        want[static_cast<size_t>(i)] = acc;
+      }
+      for (const FloatRow& row : all_rows()) {
+        if (!isa_supported(row.isa)) continue;
+        for (const int threads : {1, 5}) {
+          set_num_threads(threads);
+          GuardedBuffer<float> y(want.size());
+          ASSERT_EQ(fmatmul_for(row, a.span(), b.span(), y.span(), {batch, rows, k, n, rows * k, k * n, transpose}),
+                    Status::kOk);
+          EXPECT_TRUE(same(y.values(), want))
+              << batch << "x" << rows << "x" << k << "x" << n << " on " << isa_name(row.isa) << " mr " << row.mr;
+        }
       }
     }
   }

@@ -36,7 +36,10 @@ TEST_P(ReduceRows, SumsGiveThePortableBytes) {
   for (const int64_t n : tail_lengths()) {
     for (const bool hostile : {false, true}) {
       const GuardedBuffer<float> x(hostile ? hostile_floats(random, n) : random_floats(random, n));
-      EXPECT_TRUE(same_bits(row().sum(x.data(), n), portable().sum(x.data(), n))) << n;
+      for (const Reduce op : {Reduce::kSum, Reduce::kMean, Reduce::kMax, Reduce::kMin, Reduce::kSumSquares,
+                              Reduce::kSumAbs, Reduce::kProd}) {
+        EXPECT_TRUE(same_bits(row().reduce(op, x.data(), n), portable().reduce(op, x.data(), n))) << n;
+      }
     }
   }
 }
@@ -51,6 +54,25 @@ TEST_P(ReduceRows, SoftmaxGivesThePortableBytes) {
       portable().softmax_row(x.data(), want.data(), n);
       EXPECT_TRUE(same(got.values(), want.values()));
       EXPECT_TRUE(got.front_untouched());
+    }
+  }
+}
+
+TEST_P(ReduceRows, LayerNormsGiveThePortableBytes) {
+  for (const int64_t n : tail_lengths()) {
+    if (n == 0) continue;
+    for (const bool hostile : {false, true}) {
+      const GuardedBuffer<float> x(hostile ? hostile_floats(random, n) : random_floats(random, n));
+      const GuardedBuffer<float> scale(random_floats(random, n)), bias(random_floats(random, n));
+      GuardedBuffer<float> got(static_cast<size_t>(n)), want(static_cast<size_t>(n));
+      for (const bool biased : {false, true}) {
+        LayerNorm norm{{scale.data(), static_cast<size_t>(n)}, {}, 1e-5f};
+        if (biased) norm.bias = {bias.data(), static_cast<size_t>(n)};
+        row().layer_norm_row(x.data(), got.data(), n, norm);
+        portable().layer_norm_row(x.data(), want.data(), n, norm);
+        EXPECT_TRUE(same(got.values(), want.values()));
+        EXPECT_TRUE(got.front_untouched());
+      }
     }
   }
 }
@@ -70,13 +92,13 @@ TEST(Reduce, SumAddsLaneJToLaneJPlusHalf) {
   x[0] = 16777216.0f;
   x[8] = 1.0f;
   x[4] = 1.0f;
-  EXPECT_EQ(portable().sum(x.data(), 16), 16777216.0f);
+  EXPECT_EQ(portable().reduce(Reduce::kSum, x.data(), 16), 16777216.0f);
   x[4] = 0.0f;
   x[9] = 1.0f;
   x[1] = 0.0f;
   x[8] = 0.0f;
   x[3] = 1.0f;
-  EXPECT_EQ(portable().sum(x.data(), 16), 16777218.0f);
+  EXPECT_EQ(portable().reduce(Reduce::kSum, x.data(), 16), 16777218.0f);
 }
 
 TEST(Reduce, RangeSkipsWhatIsNotFiniteOnAnyNumberOfThreads) {
@@ -96,6 +118,9 @@ TEST(Reduce, RangeSkipsWhatIsNotFiniteOnAnyNumberOfThreads) {
     EXPECT_EQ(found.max, 7.0f);
   }
   set_num_threads(before);
+  EXPECT_EQ(dynamic_params(x).scale, 10.0f / 255.0f);
+  EXPECT_EQ(dynamic_params(x).zero_point, 76.0f);  // 76.5, half to even
+  EXPECT_EQ(dynamic_params({}).scale, 1.0f);
   const MinMax none = min_max(std::span(x).subspan(1, 3));
   EXPECT_EQ(none.min, infinity);
   EXPECT_EQ(none.max, -infinity);

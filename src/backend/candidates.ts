@@ -1,6 +1,6 @@
 /**
  * Where the addon may lie: a static table of literal paths, so that bundlers and packagers can follow them. Each works
- * from `src/backend` and from `dist/backend` alike.
+ * from `src/backend` and from `dist/lib` alike.
  */
 
 /* eslint-disable @typescript-eslint/no-require-imports -- the only way to load an addon that bundlers understand */

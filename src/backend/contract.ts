@@ -49,6 +49,25 @@ export interface QuantizedWeights {
   readonly inPerGroup: number
   /** Present: for `qconvTransposed`, whose geometry has the same stride and dilation. */
   readonly transposed?: TransposedSteps
+  /** The same weights as a backend packed them before: taken in place of the codes, where it fits. */
+  readonly image?: PackedImage
+}
+
+/** A file that is mapped into memory. */
+export interface MappedFile {
+  /** The file's first bytes. */
+  readonly buffer: ArrayBuffer
+  /** What the backend knows it by. */
+  readonly file: object
+}
+
+/** Packed weights in a file. */
+export interface PackedImage {
+  readonly from: MappedFile
+  /** Instruction set that packed them. */
+  readonly isa: string
+  readonly offset: number
+  readonly length: number
 }
 
 /** Float weights as packing reads them, same layout; the bias starts the accumulators (zeros where absent). */
@@ -155,6 +174,34 @@ export interface Kernels {
     readonly qmax: number
     readonly divide: boolean
   }
+  /**
+   * Scale and zero point of quint8 for the values of x (numerics.md 2): over the finite ones, `lo = min(x, 0)`,
+   * `hi = max(x, 0)`; y[0] = `f(f(hi - lo) / 255)`, or 1 where that is 0; y[1] = `clamp(rne(f(-lo / y[0])), 0, 255)`.
+   */
+  dynamicParams: { readonly x: Float32Array; readonly y: Float32Array }
+  /**
+   * float32 to quint8 in ONNX's form, with `params` as `dynamicParams` writes them: `[scale, zeroPoint]`, read when the
+   * kernel runs. Any floats are allowed: a zero point is clamped to 0..255 and rounded, NaN is 0.
+   */
+  quantizeBy: { readonly x: Float32Array; readonly y: Uint8Array; readonly params: Float32Array }
+  /**
+   * Accumulators of codes that `quantizeBy` made, to float32 (numerics.md 5): x, y `[rows, channels]`, x summed with a
+   * zero point of 0, `sums_c = Σ_k (w - zw)`: `acc = wrap(x - zeroPoint * sums_c)`,
+   * `y = clamp(f(f(f(acc) * f(scale * scales_c)) + bias_c), lo, hi)`; `bias` null means no addition. `params` is read as
+   * by `quantizeBy`. y may be x's memory.
+   */
+  dynamicRescale: {
+    readonly x: Int32Array
+    readonly y: Float32Array
+    readonly params: Float32Array
+    readonly sums: Int32Array
+    readonly scales: Float32Array
+    readonly bias: Float32Array | null
+    readonly rows: number
+    readonly channels: number
+    readonly lo: number
+    readonly hi: number
+  }
   /** Codes to float32: `f(f(q - zp) * scale)` (numerics.md 2). */
   dequantize: {
     readonly x: Codes | Int32Array
@@ -220,6 +267,25 @@ export interface Kernels {
     readonly y: Codes | Int32Array | Float32Array
     readonly rows: number
   }
+  /**
+   * Products of matrices of codes that are both data (numerics.md 4): y[n] `[rows, columns]` = `Σ_k (a_k - aZeroPoint)
+   * (b_k - bZeroPoints_c)` in int32 that wraps, of a[n] `[rows, inner]` and b[n] `[inner, columns]`; n counts to `batch`.
+   */
+  qmatmulInt32: {
+    readonly a: Codes
+    readonly b: Codes
+    readonly y: Int32Array
+    readonly batch: number
+    readonly rows: number
+    readonly inner: number
+    readonly columns: number
+    /** Codes from one matrix of the batch to the next; 0 repeats. */
+    readonly aStride: number
+    readonly bStride: number
+    readonly aZeroPoint: number
+    /** One for all, or one per column. */
+    readonly bZeroPoints: Int32Array
+  }
   /** Maximum of the codes in each window (numerics.md 6); an empty window gives the type's minimum. */
   qmaxPool: { readonly x: Codes; readonly y: Codes; readonly windows: PoolWindows }
   /**
@@ -237,17 +303,21 @@ export interface Kernels {
     readonly hi: number
   }
 
-  /** Float convolution (numerics.md 7), channels-last; the sum is clamped to `[lo, hi]` (±Infinity: not at all). */
+  /**
+   * Float convolution (numerics.md 7), channels-last. `residual`, which lies as y does, is added to the sum; that is
+   * clamped to `[lo, hi]` (±Infinity: not at all).
+   */
   fconv: {
     readonly op: PackedFloat
     readonly x: Float32Array
+    readonly residual: Float32Array | null
     readonly y: Float32Array
     readonly geometry: ConvGeometry
     readonly lo: number
     readonly hi: number
   }
   /** Float transposed convolution (numerics.md 7): k ascends over the input's depth, row, column, channel. */
-  fconvTransposed: Kernels['fconv']
+  fconvTransposed: Omit<Kernels['fconv'], 'residual'>
   /** Float linear: x `[rows, inFeatures]`, y `[rows, outFeatures]`. */
   flinear: {
     readonly op: PackedFloat
@@ -257,18 +327,76 @@ export interface Kernels {
     readonly lo: number
     readonly hi: number
   }
-  /** `y = f(a + b)` */
-  fadd: { readonly a: Float32Array; readonly b: Float32Array; readonly y: Float32Array; readonly broadcast: Broadcast }
-  /** `y = f(a * b)` */
-  fmul: { readonly a: Float32Array; readonly b: Float32Array; readonly y: Float32Array; readonly broadcast: Broadcast }
+  /**
+   * Products of matrices that are both data (numerics.md 7): y[n] `[rows, columns]` = a[n] `[rows, inner]` times b[n]
+   * `[inner, columns]`, or `[columns, inner]` with `transposeB`; n counts to `batch`. Each output is one fma chain over
+   * ascending k, from 0.
+   */
+  fmatmul: {
+    readonly a: Float32Array
+    readonly b: Float32Array
+    readonly y: Float32Array
+    readonly batch: number
+    readonly rows: number
+    readonly inner: number
+    readonly columns: number
+    /** Elements from one matrix of the batch to the next; 0 repeats. */
+    readonly aStride: number
+    readonly bStride: number
+    readonly transposeB: boolean
+  }
+  /** `y = f(a op b)`, one rounding; `min` and `max` propagate NaN, `max(-0, +0) = +0`; `pow` is a to the power b. */
+  fbinary: {
+    readonly a: Float32Array
+    readonly b: Float32Array
+    readonly y: Float32Array
+    readonly broadcast: Broadcast
+    readonly op: 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'pow'
+  }
+  /** `y = condition != 0 ? a : b`, three operands broadcast. */
+  fwhere: {
+    readonly condition: Uint8Array
+    readonly a: Float32Array
+    readonly b: Float32Array
+    readonly y: Float32Array
+    readonly broadcast: Broadcast & { readonly conditionStrides: readonly number[] }
+  }
   /** `y = min(max(x, lo), hi)`; NaN stays NaN; `max(-0, +0) = +0`. */
   fclamp: { readonly x: Float32Array; readonly y: Float32Array; readonly lo: number; readonly hi: number }
-  /** Elementwise functions, one polynomial each (numerics.md 7). `alpha` is leaky ReLU's negative slope, else 0. */
+  /**
+   * Elementwise functions, one definition each (numerics.md 7). `alpha`: leaky ReLU's negative slope, and that of elu,
+   * selu and hardsigmoid; `beta`: selu's factor (gamma) and hardsigmoid's offset. Others do not read them (0).
+   */
   funary: {
     readonly x: Float32Array
     readonly y: Float32Array
-    readonly op: 'sigmoid' | 'tanh' | 'hardswish' | 'leakyRelu' | 'exp'
+    readonly op:
+      | 'sigmoid'
+      | 'tanh'
+      | 'hardswish'
+      | 'leakyRelu'
+      | 'exp'
+      | 'neg'
+      | 'abs'
+      | 'sqrt'
+      | 'reciprocal'
+      | 'floor'
+      | 'ceil'
+      | 'round'
+      | 'sign'
+      | 'softsign'
+      | 'hardsigmoid'
+      | 'log'
+      | 'erf'
+      | 'gelu'
+      | 'geluTanh'
+      | 'softplus'
+      | 'elu'
+      | 'silu'
+      | 'mish'
+      | 'selu'
     readonly alpha: number
+    readonly beta: number
   }
   /** Per-channel affine map: `y = f(f(x * scale_c) + shift_c)`: batch normalisation with frozen statistics. */
   faffine: {
@@ -307,8 +435,29 @@ export interface Kernels {
     readonly lo: number
     readonly hi: number
   }
-  /** Mean over rows: x `[rows, length]`, y `[rows]`: 16-lane sum, then `f(sum / length)`. */
-  fmean: { readonly x: Float32Array; readonly y: Float32Array; readonly rows: number; readonly length: number }
+  /**
+   * Reduction over rows: x `[rows, length]`, y `[rows]`, length at least 1. Sums (of x, `f(x*x)`, `|x|`) and products in
+   * 16 lanes; mean is `f(sum / length)`; max and min propagate NaN.
+   */
+  freduce: {
+    readonly x: Float32Array
+    readonly y: Float32Array
+    readonly rows: number
+    readonly length: number
+    readonly op: 'sum' | 'mean' | 'max' | 'min' | 'sumSquares' | 'sumAbs' | 'prod'
+  }
+  /**
+   * Normalisation of rows (numerics.md 7): x, y `[rows, length]`, scale and bias `[length]`; a bias of null adds nothing.
+   */
+  layerNorm: {
+    readonly x: Float32Array
+    readonly y: Float32Array
+    readonly rows: number
+    readonly length: number
+    readonly scale: Float32Array
+    readonly bias: Float32Array | null
+    readonly epsilon: number
+  }
   /** y[0] = smallest, y[1] = largest of the finite values of x; `+Infinity`, `-Infinity` where there is none. */
   minMax: { readonly x: Float32Array; readonly y: Float32Array }
   /**
@@ -324,6 +473,37 @@ export interface Kernels {
     readonly xStrides: readonly number[]
     readonly yOffset: number
     readonly yStrides: readonly number[]
+  }
+  /**
+   * Picks along an axis: x `[outer, axis, inner]`, y `[outer, indices.length, inner]`, `y[o, i] = x[o, indices[i]]`. A
+   * negative index counts from the end; one outside the axis is a RangeError, and y is then not to be read. x and y are
+   * arrays of one element type.
+   */
+  gather: {
+    readonly x: Elements
+    readonly y: Elements
+    readonly outer: number
+    readonly axis: number
+    readonly inner: number
+    readonly indices: Int32Array
+  }
+  /**
+   * Weighted sums along an axis: x `[outer, inLength, inner]`, y `[outer, outLength, inner]`. Output j adds, t ascending
+   * from the first product on, `f(x[o, indices[j, t]] * weights[j, t])`, each addition rounded. An index outside the
+   * axis is a RangeError.
+   */
+  resample: {
+    readonly x: Float32Array
+    readonly y: Float32Array
+    readonly outer: number
+    readonly inLength: number
+    readonly outLength: number
+    readonly inner: number
+    /** Terms of each output, at least 1. */
+    readonly taps: number
+    /** `[outLength, taps]` */
+    readonly indices: Int32Array
+    readonly weights: Float32Array
   }
   /**
    * Fold (col2im): x `[batch, channels, kh*kw, oh*ow]`, y `[batch, channels, h, w]`, both row-major. Each output element
@@ -344,11 +524,48 @@ export interface Kernels {
   }
 }
 
-/** Arrays that `stridedCopy` moves. */
-export type Elements = Float32Array | Int32Array | BigInt64Array | Uint8Array | Int8Array
+/** Arrays that `stridedCopy` and `gather` move: elements of 1, 2, 4 and 8 bytes. */
+export type Elements =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array
+  | BigInt64Array
+  | BigUint64Array
 
 /** A kernel's name. */
 export type KernelName = keyof Kernels
+
+/** One kernel to run, with its operands. */
+export type Step = { readonly [K in KernelName]: { readonly kernel: K; readonly operands: Kernels[K] } }[KernelName]
+
+/** Steps to be run one after the other, many times. */
+export interface Program {
+  /**
+   * Stands for the memory of all values that are computed: arrays that are views over it lie there. All other arrays
+   * are constants, which must not change from then on.
+   */
+  readonly memory: ArrayBuffer
+  readonly steps: readonly Step[]
+}
+
+/** A compiled program with its memory. One run at a time: calls while a run is under way are errors. */
+export interface Executable {
+  /** Copies into the program's memory, from a byte offset on. */
+  write(offset: number, from: ArrayBufferView): void
+  /** Copies out of it. */
+  read(offset: number, to: ArrayBufferView): void
+  /** Runs steps `first` to `last - 1` now. `times`, one entry per step of the program, receives nanoseconds. */
+  run(first: number, last: number, times?: Float64Array): void
+  /** The same off the event loop. */
+  runAsync(first: number, last: number, times?: Float64Array): Promise<void>
+  /** Gives the memory back; later use is an error, and so is a call while a run is under way. */
+  dispose(): void
+}
 
 /** One implementation of every kernel. `src/backend/js` is the oracle, `src/backend/native.ts` the addon. */
 export interface Backend {
@@ -365,4 +582,6 @@ export interface Backend {
    * resolves, on the event loop; until then it holds what it held.
    */
   runAsync<K extends KernelName>(kernel: K, operands: Kernels[K]): Promise<void>
+  /** Prepares steps to be run many times. */
+  compile(program: Program): Executable
 }

@@ -11,7 +11,34 @@ export type Call<R> = (...args: readonly unknown[]) => R
 /** One per kernel: a kernel that is missing here does not compile. */
 export type Encoders = { readonly [K in KernelName]: <R>(call: Call<R>, operands: Kernels[K]) => R }
 
-const unaryOps: readonly Kernels['funary']['op'][] = ['sigmoid', 'tanh', 'hardswish', 'leakyRelu', 'exp']
+const binaryOps: readonly Kernels['fbinary']['op'][] = ['add', 'sub', 'mul', 'div', 'min', 'max', 'pow']
+const reduceOps: readonly Kernels['freduce']['op'][] = ['sum', 'mean', 'max', 'min', 'sumSquares', 'sumAbs', 'prod']
+const unaryOps: readonly Kernels['funary']['op'][] = [
+  'sigmoid',
+  'tanh',
+  'hardswish',
+  'leakyRelu',
+  'exp',
+  'neg',
+  'abs',
+  'sqrt',
+  'reciprocal',
+  'floor',
+  'ceil',
+  'round',
+  'sign',
+  'softsign',
+  'hardsigmoid',
+  'log',
+  'erf',
+  'gelu',
+  'geluTanh',
+  'softplus',
+  'elu',
+  'silu',
+  'mish',
+  'selu',
+]
 
 /** Arrays that are filled for one call and used again by the next: the addon reads them before it returns. */
 const scratch: Float64Array[] = []
@@ -74,15 +101,20 @@ function windows(w: PoolWindows): EncodedWindows {
   return result
 }
 
-/** Three lists of one rank, one after the other. */
-function axes(shape: readonly number[], a: readonly number[], b: readonly number[]): Float64Array {
-  const rank = shape.length
-  const numbers = scratchOf(rank * 3)
-  for (let d = 0; d < rank; d++) {
-    numbers[d] = shape[d] ?? NaN
-    numbers[rank + d] = a[d] ?? NaN
-    numbers[2 * rank + d] = b[d] ?? NaN
-  }
+/** Lists of one rank, one after the other. */
+function axes(...lists: readonly (readonly number[])[]): Float64Array {
+  const rank = lists[0]?.length ?? 0
+  const numbers = scratchOf(rank * lists.length)
+  lists.forEach((list, at) => {
+    for (let d = 0; d < rank; d++) numbers[at * rank + d] = list[d] ?? NaN
+  })
+  return numbers
+}
+
+/** Sizes and strides of a batch of matrix products. */
+function products(...values: readonly [number, number, number, number, number, number]): Float64Array {
+  const numbers = scratchOf(6)
+  numbers.set(values)
   return numbers
 }
 
@@ -109,6 +141,10 @@ export function weightSizes(w: {
 export const encoders: Encoders = {
   quantize: (call, { x, y, split, scales, zeroPoints, qmin, qmax, divide }) =>
     call(x, y, split.outer, split.channels, split.inner, scales, zeroPoints, qmin, qmax, divide),
+  dynamicParams: (call, { x, y }) => call(x, y),
+  quantizeBy: (call, { x, y, params }) => call(x, y, params),
+  dynamicRescale: (call, { x, y, params, sums, scales, bias, rows, channels, lo, hi }) =>
+    call(x, y, params, sums, scales, bias, rows, channels, lo, hi),
   dequantize: (call, { x, y, split, scales, zeroPoints }) =>
     call(x, y, split.outer, split.channels, split.inner, scales, zeroPoints),
   requantize: (call, { x, y, xZeroPoint, yZeroPoint, multiplier, lo, hi }) =>
@@ -145,16 +181,22 @@ export const encoders: Encoders = {
   qconv: (call, { op, x, y, geometry }) => call(op, x, y, conv(geometry)),
   qconvTransposed: (call, { op, x, y, geometry }) => call(op, x, y, conv(geometry)),
   qlinear: (call, { op, x, y, rows }) => call(op, x, y, rows),
+  qmatmulInt32: (call, { a, b, y, batch, rows, inner, columns, aStride, bStride, aZeroPoint, bZeroPoints }) =>
+    call(a, b, y, products(batch, rows, inner, columns, aStride, bStride), aZeroPoint, bZeroPoints),
   qmaxPool: (call, { x, y, windows: w }) => call(x, y, ...windows(w)),
   qavgPool: (call, { x, y, windows: w, xZeroPoint, yZeroPoint, multipliers, lo, hi }) =>
     call(x, y, ...windows(w), multipliers, xZeroPoint, yZeroPoint, lo, hi),
-  fconv: (call, { op, x, y, geometry, lo, hi }) => call(op, x, y, conv(geometry), lo, hi),
+  fconv: (call, { op, x, residual, y, geometry, lo, hi }) => call(op, x, y, conv(geometry), lo, hi, residual),
   fconvTransposed: (call, { op, x, y, geometry, lo, hi }) => call(op, x, y, conv(geometry), lo, hi),
   flinear: (call, { op, x, y, rows, lo, hi }) => call(op, x, y, rows, lo, hi),
-  fadd: (call, { a, b, y, broadcast: { shape, aStrides, bStrides } }) => call(a, b, y, axes(shape, aStrides, bStrides)),
-  fmul: (call, { a, b, y, broadcast: { shape, aStrides, bStrides } }) => call(a, b, y, axes(shape, aStrides, bStrides)),
+  fmatmul: (call, { a, b, y, batch, rows, inner, columns, aStride, bStride, transposeB }) =>
+    call(a, b, y, products(batch, rows, inner, columns, aStride, bStride), transposeB),
+  fbinary: (call, { a, b, y, broadcast: { shape, aStrides, bStrides }, op }) =>
+    call(a, b, y, axes(shape, aStrides, bStrides), binaryOps.indexOf(op)),
+  fwhere: (call, { condition, a, b, y, broadcast: { shape, conditionStrides, aStrides, bStrides } }) =>
+    call(condition, a, b, y, axes(shape, conditionStrides, aStrides, bStrides)),
   fclamp: (call, { x, y, lo, hi }) => call(x, y, lo, hi),
-  funary: (call, { x, y, op, alpha }) => call(x, y, unaryOps.indexOf(op), alpha),
+  funary: (call, { x, y, op, alpha, beta }) => call(x, y, unaryOps.indexOf(op), alpha, beta),
   faffine: (call, { x, y, split, scales, shifts }) =>
     call(x, y, split.outer, split.channels, split.inner, scales, shifts),
   fmaxPool: (call, { x, y, windows: w }) => call(x, y, ...windows(w)),
@@ -162,10 +204,14 @@ export const encoders: Encoders = {
   softmax: (call, { x, y, rows, length }) => call(x, y, rows, length),
   qsoftmax: (call, { x, y, rows, length, table, scale, zeroPoint, lo, hi }) =>
     call(x, y, rows, length, table, scale, zeroPoint, lo, hi),
-  fmean: (call, { x, y, rows, length }) => call(x, y, rows, length),
+  freduce: (call, { x, y, rows, length, op }) => call(x, y, rows, length, reduceOps.indexOf(op)),
+  layerNorm: (call, { x, y, rows, length, scale, bias, epsilon }) => call(x, y, rows, length, scale, bias, epsilon),
   minMax: (call, { x, y }) => call(x, y),
   stridedCopy: (call, { x, y, shape, xOffset, xStrides, yOffset, yStrides }) =>
     call(x, y, axes(shape, xStrides, yStrides), xOffset, yOffset),
+  gather: (call, { x, y, outer, axis, inner, indices }) => call(x, y, outer, axis, inner, indices),
+  resample: (call, { x, y, outer, inLength, outLength, inner, taps, indices, weights }) =>
+    call(x, y, outer, inLength, outLength, inner, taps, indices, weights),
   fold: (call, { x, y, batch, channels, blocks, output, kernel, stride, dilation, padding }) => {
     const numbers = scratchOf(14)
     numbers[0] = batch

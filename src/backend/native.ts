@@ -9,11 +9,15 @@ import type {
   AccumulatorOutput,
   Backend,
   BoundQuantized,
+  Executable,
   KernelName,
   Kernels,
+  MappedFile,
   PackedFloat,
   PackedQuantized,
+  Program,
 } from './contract'
+import { oneAtATime } from './executable'
 import { encoders, weightSizes, type Call } from './encode'
 
 /** The addon as a backend, with its settings. They hold for the whole process, worker threads included. */
@@ -26,6 +30,10 @@ export interface NativeBackend extends Backend {
   readonly numThreads: number
   readonly defaultNumThreads: number
   setNumThreads(n: number): void
+  /** Maps a file into memory, the first `length` bytes for JavaScript too; undefined where that cannot be done: read it then. */
+  mapFile(path: string, length: number): MappedFile | undefined
+  /** Packed weights as bytes, for {@link QuantizedWeights.image}; undefined where they have no such form. */
+  imageOf(packed: PackedQuantized): Uint8Array | undefined
   /** Gives the native memory of packed weights back now instead of when they are collected. Later use is an error. */
   dispose(object: PackedQuantized | BoundQuantized | PackedFloat): void
   /** Whether this is the first environment (main thread, worker) of the process that loaded the addon. */
@@ -47,7 +55,13 @@ export type LoadResult =
 export const maxThreads = 256
 
 /** Raised with every change of a function's arguments, here and in `binding/addon.cc`. */
-const abi = 3
+const abi = 12
+
+declare const brand: unique symbol
+/** A plan of the addon's. */
+interface NativePlan {
+  readonly [brand]: 'NativePlan'
+}
 
 /** Functions of the addon beside the kernels. */
 interface Control {
@@ -63,6 +77,15 @@ interface Control {
   packQuantized(...args: readonly unknown[]): PackedQuantized
   bindQuantized(...args: readonly unknown[]): BoundQuantized
   packFloat(...args: readonly unknown[]): PackedFloat
+  mapFile(path: string, length: number): MappedFile | null
+  imageOf(packed: PackedQuantized): Uint8Array | null
+  packImage(file: object, offset: number, length: number, sizes: Float64Array): PackedQuantized | null
+  planCreate(bytes: number): NativePlan
+  planStep(plan: NativePlan, memory: ArrayBuffer, kernel: KernelName, ...args: readonly unknown[]): void
+  planRun(plan: NativePlan, first: number, last: number, times: Float64Array | null): void
+  planRunAsync(plan: NativePlan, first: number, last: number, times: Float64Array | null): Promise<void>
+  planWrite(plan: NativePlan, offset: number, array: ArrayBufferView): void
+  planRead(plan: NativePlan, offset: number, array: ArrayBufferView): void
 }
 
 /** The addon's exports: control, and each kernel twice. */
@@ -80,6 +103,15 @@ const controlFunctions: readonly (keyof Control)[] = [
   'packQuantized',
   'bindQuantized',
   'packFloat',
+  'mapFile',
+  'imageOf',
+  'packImage',
+  'planCreate',
+  'planStep',
+  'planRun',
+  'planRunAsync',
+  'planWrite',
+  'planRead',
 ]
 const kernelNames = Object.keys(encoders) as readonly KernelName[]
 
@@ -187,10 +219,22 @@ function createNativeBackend(addon: Addon): NativeBackend {
     dispose(object) {
       addon.dispose(object)
     },
-    packQuantized: (weights) => addon.packQuantized(weights.codes, weights.zeroPoints, weightSizes(weights)),
+    mapFile: (path, length) => addon.mapFile(path, length) ?? undefined,
+    imageOf: (packed) => addon.imageOf(packed) ?? undefined,
+    packQuantized(weights) {
+      const { image, zeroPoints } = weights
+      if (image?.isa === isa) {
+        const found = addon.packImage(image.from.file, image.offset, image.length, weightSizes(weights))
+        if (found !== null) return found
+      }
+      // Laid out before the sizes are: that is a call of its own, which may use the same scratch array.
+      const { codes } = weights
+      return addon.packQuantized(codes, zeroPoints, weightSizes(weights))
+    },
     packFloat: (weights) => addon.packFloat(weights.values, weights.bias, weightSizes(weights)),
     bindQuantized: (packed, { xDType, xZeroPoint, bias, output }) =>
       addon.bindQuantized(packed, bias, xDType === 'quint8' ? 0 : 1, xZeroPoint, ...outputArguments(output)),
+    compile: (program) => compile(addon, program),
     run(kernel, operands) {
       encoders[kernel](addon[kernel], operands)
     },
@@ -207,6 +251,34 @@ function createNativeBackend(addon: Addon): NativeBackend {
       }
     },
   }
+}
+
+/** Records the program's steps in a plan of the addon's, which has memory of its own. */
+function compile(addon: Addon, { memory, steps }: Program): Executable {
+  const plan = addon.planCreate(memory.byteLength)
+  const record = <K extends KernelName>(kernel: K, operands: Kernels[K]): void => {
+    encoders[kernel]((...args) => {
+      addon.planStep(plan, memory, kernel, ...args)
+    }, operands)
+  }
+  for (const { kernel, operands } of steps) record(kernel, operands as never)
+  return oneAtATime({
+    write(offset, from) {
+      addon.planWrite(plan, offset, from)
+    },
+    read(offset, to) {
+      addon.planRead(plan, offset, to)
+    },
+    run(first, last, times) {
+      addon.planRun(plan, first, last, times ?? null)
+    },
+    async runAsync(first, last, times) {
+      await addon.planRunAsync(plan, first, last, times ?? null)
+    },
+    dispose() {
+      addon.dispose(plan)
+    },
+  })
 }
 
 /** outputKind, multipliers, floatBias, yZeroPoint, lo, hi. */

@@ -2,11 +2,10 @@
  * How an op meets a backend. An op is a generator: it checks its arguments, yields the kernels to run, one after the
  * other, and returns its result. It is written once and driven in two ways: now, or off the event loop.
  */
-import type { KernelName, Kernels } from './contract'
+import type { KernelName, Kernels, Step } from './contract'
 import { currentBackend } from './current'
 
-/** One kernel to run, with its operands. */
-export type Step = { readonly [K in KernelName]: { readonly kernel: K; readonly operands: Kernels[K] } }[KernelName]
+export type { Step } from './contract'
 
 /** An op in progress. */
 export type Steps<R> = Generator<Step, R, void>

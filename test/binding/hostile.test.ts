@@ -2,6 +2,7 @@
  * Memory safety of the binding: whatever JavaScript hands to a function of the addon, it throws a TypeError or
  * RangeError that names the function and the argument, or computes; it never crashes, and never writes outside `y`.
  */
+import util from 'node:util'
 import { addon, callAddon, validCalls, withoutArguments, type ValidCall } from './calls'
 import { doubtful, guarded, isArray, refused, type AnyArray, type Spoiled } from './hostile'
 
@@ -28,13 +29,25 @@ function isRefusal(error: unknown, name: string): boolean {
   return named && String(error.message).startsWith(`${name}: `)
 }
 
+/** Whether an array is of another class than the one it stands for, and nothing else is wrong with it. */
+function isOther(array: AnyArray, valid: unknown): boolean {
+  return isArray(valid) && array.constructor !== valid.constructor && !util.types.isSharedArrayBuffer(array.buffer)
+}
+
 /** Faults that a call let through, in words. */
-async function accepted(name: string, { args, unread, anyLength, nullable }: ValidCall): Promise<string[]> {
+async function accepted(
+  name: string,
+  { args, unread, anyLength, anyType, anyText, nullable }: ValidCall,
+): Promise<string[]> {
   const through: string[] = []
   const count = args().length
   for (let i = 0; i < count; i++) {
     if (unread?.includes(i) === true) continue
-    const spoiled = refused(args()[i], anyLength?.includes(i) ?? false)
+    const spoiled = refused(args()[i], anyLength?.includes(i) ?? false).filter(
+      ({ value }) =>
+        !(anyType?.includes(i) === true && isArray(value) && isOther(value, args()[i])) &&
+        !(anyText?.includes(i) === true && typeof value === 'string'),
+    )
     if (nullable?.includes(i) !== true) spoiled.push({ how: 'null', value: null })
     for (const { how, value } of spoiled) {
       const error = await errorOf(name, args().with(i, value))

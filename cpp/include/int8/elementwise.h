@@ -25,6 +25,24 @@ struct QuantizeParams {
 void quantize(std::span<const float> x, CodesOut y, const QuantizeParams& p);
 void quantize_s32(std::span<const float> x, std::span<int32_t> y, const QuantizeParams& p);
 
+// Run-time parameters: scale and zero point of quint8, any floats (a zero point is rounded and clamped to 0..255, NaN
+// is 0).
+using DynamicParams = std::span<const float, 2>;
+// ONNX's form of quantize, to quint8.
+void quantize_by(std::span<const float> x, std::span<uint8_t> y, DynamicParams params);
+
+// [rows][channels] accumulators of codes with run-time parameters, to float32:
+// y = clamp(f(f(f(wrap(x - zero_point*sums_c)) * f(scale*scales_c)) + bias_c), lo, hi)
+struct DynamicRescale {
+  std::span<const int32_t> sums;  // [channels]
+  std::span<const float> scales;  // [channels]
+  std::span<const float> bias;    // empty (no addition) or [channels]
+  float lo = 0;
+  float hi = 0;
+};
+void dynamic_rescale(std::span<const int32_t> x, std::span<float> y, int64_t rows, int64_t channels,
+                     DynamicParams params, const DynamicRescale& p);
+
 struct DequantizeParams {
   ChannelSplit split;
   std::span<const float> scales;
@@ -72,14 +90,44 @@ struct QMulParams {
 };
 void qmul(CodesIn a, CodesIn b, CodesOut y, const Broadcast& broadcast, const QMulParams& p);
 
-void fadd(std::span<const float> a, std::span<const float> b, std::span<float> y, const Broadcast& broadcast);
-void fmul(std::span<const float> a, std::span<const float> b, std::span<float> y, const Broadcast& broadcast);
+enum class Binary : uint8_t { kAdd, kSub, kMul, kDiv, kMin, kMax, kPow };
+void fbinary(Binary op, std::span<const float> a, std::span<const float> b, std::span<float> y,
+             const Broadcast& broadcast);
+
+// y = condition != 0 ? a : b; the condition is read as a and b are, by strides of its own.
+void fwhere(std::span<const uint8_t> condition, std::span<const float> a, std::span<const float> b, std::span<float> y,
+            const Broadcast& broadcast, std::span<const int64_t> condition_strides);
 
 // min(max(x, lo), hi); NaN stays; max(-0, +0) = +0.
 void fclamp(std::span<const float> x, std::span<float> y, float lo, float hi);
 
-enum class Unary : uint8_t { kSigmoid, kTanh, kHardswish, kLeakyRelu, kExp };
-void funary(Unary op, std::span<const float> x, std::span<float> y, float alpha);
+enum class Unary : uint8_t {
+  kSigmoid,
+  kTanh,
+  kHardswish,
+  kLeakyRelu,
+  kExp,
+  kNeg,
+  kAbs,
+  kSqrt,
+  kReciprocal,
+  kFloor,
+  kCeil,
+  kRound,
+  kSign,
+  kSoftsign,
+  kHardsigmoid,
+  kLog,
+  kErf,
+  kGelu,
+  kGeluTanh,
+  kSoftplus,
+  kElu,
+  kSilu,
+  kMish,
+  kSelu
+};
+void funary(Unary op, std::span<const float> x, std::span<float> y, float alpha, float beta);
 
 // y = f(f(x*scale_c) + shift_c)
 void faffine(std::span<const float> x, std::span<float> y, const ChannelSplit& split, std::span<const float> scales,

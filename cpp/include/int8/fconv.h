@@ -25,12 +25,27 @@ class PackedFloat;  // immutable
 std::shared_ptr<const PackedFloat> pack_float(const FloatWeights& weights) noexcept;
 PackedFacts facts(const PackedFloat& packed);
 
-// Channels-last in and out, as qconv. Padding is +0.0 and takes part in the sum. The sum is clamped to [lo, hi].
-Status fconv(const PackedFloat& op, std::span<const float> x, std::span<float> y, const ConvGeometry& geometry,
-             float lo, float hi);
+// Channels-last in and out, as qconv. Padding is +0.0 and takes part in the sum. `residual`, which lies as y does or is
+// empty, is added to the sum; that is clamped to [lo, hi].
+Status fconv(const PackedFloat& op, std::span<const float> x, std::span<const float> residual, std::span<float> y,
+             const ConvGeometry& geometry, float lo, float hi);
 // Of weights packed with `transposed`: k ascends over the input's depth, row, column, channel.
 Status fconv_transposed(const PackedFloat& op, std::span<const float> x, std::span<float> y,
                         const ConvGeometry& geometry, float lo, float hi);
 Status flinear(const PackedFloat& op, std::span<const float> x, std::span<float> y, int64_t rows, float lo, float hi);
+
+// Products of a batch of matrices that are both data: y[i] = a[i] (rows x inner) * b[i] (inner x columns, or columns x
+// inner), each output one fma chain from 0. Matrices are dense; a_stride and b_stride are the elements from one of the
+// batch to the next, 0 repeats.
+struct FloatMatmul {
+  int64_t batch = 1;
+  int64_t rows = 0;
+  int64_t inner = 0;
+  int64_t columns = 0;
+  int64_t a_stride = 0;
+  int64_t b_stride = 0;
+  bool transpose_b = false;
+};
+Status fmatmul(std::span<const float> a, std::span<const float> b, std::span<float> y, const FloatMatmul& shape);
 
 }  // namespace int8

@@ -47,6 +47,15 @@ std::shared_ptr<const PackedQuantized> pack_quantized(const QuantizedWeights& we
 std::shared_ptr<const BoundQuantized> bind_quantized(std::shared_ptr<const PackedQuantized> packed,
                                                      const QuantizedEpilogue& epilogue) noexcept;
 
+// Packed weights as bytes, for the instruction set that packed them: image_size is 0 where there is no such form, `out`
+// has that many bytes. read_image takes an image, 64-byte aligned, in place of packing the codes, which it does not
+// read; it keeps `owner` while it uses the image, and is null where the image is not one of weights of these sizes for
+// the instruction set that is active, or memory ran out.
+int64_t image_size(const PackedQuantized& packed);
+void write_image(const PackedQuantized& packed, std::span<uint8_t> out);
+std::shared_ptr<const PackedQuantized> read_image(const QuantizedWeights& weights, std::span<const uint8_t> image,
+                                                  std::shared_ptr<const void> owner) noexcept;
+
 // Facts that a caller needs to check a call.
 struct PackedFacts {
   int64_t groups = 1;
@@ -72,5 +81,20 @@ Status qconv_transposed(const BoundQuantized& op, std::span<const uint8_t> x, st
 
 // x: rows * in_per_group codes. y: rows * out_channels elements. The weights have one group and kernel 1x1x1.
 Status qlinear(const BoundQuantized& op, std::span<const uint8_t> x, std::span<uint8_t> y, int64_t rows);
+
+// Products of a batch of matrices of codes that are both data: y[i] = (a[i] - za) (rows x inner) * (b[i] - zb) (inner x
+// columns), modulo 2^32. Matrices are dense; a_stride and b_stride are the codes from one of the batch to the next, 0
+// repeats.
+struct QuantizedMatmul {
+  int64_t batch = 1;
+  int64_t rows = 0;
+  int64_t inner = 0;
+  int64_t columns = 0;
+  int64_t a_stride = 0;
+  int64_t b_stride = 0;
+  int32_t a_zero_point = 0;
+  std::span<const int32_t> b_zero_points;  // one, or [columns]
+};
+Status qmatmul_s32(const CodesIn& a, const CodesIn& b, std::span<int32_t> y, const QuantizedMatmul& shape) noexcept;
 
 }  // namespace int8

@@ -1,4 +1,5 @@
-// Reductions over rows: numerics.md 7 (16 lanes). Twins of softmax, fmean and minMax in src/backend/contract.ts.
+// Reductions over rows: numerics.md 7 (16 lanes). Twins of softmax, freduce, layerNorm and minMax in
+// src/backend/contract.ts.
 #pragma once
 
 #include "int8/types.h"
@@ -6,7 +7,18 @@
 namespace int8 {
 
 void softmax(std::span<const float> x, std::span<float> y, int64_t rows, int64_t length);
-void fmean(std::span<const float> x, std::span<float> y, int64_t rows, int64_t length);
+
+enum class Reduce : uint8_t { kSum, kMean, kMax, kMin, kSumSquares, kSumAbs, kProd };
+// x [rows][length], y [rows]; length is at least 1.
+void freduce(Reduce op, std::span<const float> x, std::span<float> y, int64_t rows, int64_t length);
+
+struct LayerNorm {
+  std::span<const float> scale;  // [length]
+  std::span<const float> bias;   // [length], or empty
+  float epsilon = 0;
+};
+// x and y [rows][length].
+void layer_norm(std::span<const float> x, std::span<float> y, int64_t rows, int64_t length, const LayerNorm& norm);
 
 // Softmax on codes (numerics.md 6), rows of `length` codes; x and y do not overlap.
 struct SoftmaxCodes {
@@ -24,5 +36,12 @@ struct MinMax {
 };
 // Over the finite values; {+infinity, -infinity} where there is none.
 MinMax min_max(std::span<const float> x);
+
+// {scale, zero point} of quint8 for the values of x (numerics.md 2).
+struct ScaleAndZero {
+  float scale;
+  float zero_point;
+};
+ScaleAndZero dynamic_params(std::span<const float> x);
 
 }  // namespace int8

@@ -8,8 +8,9 @@
 
 namespace int8 {
 
-// What a kernel can report. Arguments are checked by the caller (binding/ and src/ops); only memory can still fail.
-enum class Status { kOk, kOutOfMemory };
+// What a kernel can report. Arguments are checked by the caller (binding/ and src/ops); only memory can still fail, and
+// indices that are data.
+enum class Status { kOk, kOutOfMemory, kIndexOutside };
 
 // Depth, height, width. 1-D and 2-D data have leading ones.
 struct Dims3 {

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "conv/depthwise_portable.h"
+#include "conv/image.h"
 #include "gemm/gemm_portable.h"
 
 namespace int8::test {
@@ -171,8 +172,19 @@ std::vector<uint8_t> reference(const QConvCase& c, const ConvGeometry& g, Operan
   return y;
 }
 
+// The same weights, read from the image of what was packed. The codes are not there.
+std::shared_ptr<const PackedQuantized> through_image(QuantizedWeights weights, const PackedQuantized& packed,
+                                                     const Kernels& kernels) {
+  const auto memory = std::make_shared<AlignedBuffer<uint8_t>>(static_cast<size_t>(image_size(packed)));
+  write_image(packed, memory->span());
+  weights.codes = {};
+  return read_image_for(weights, kernels.gemm, kernels.depthwise, memory->span(), memory);
+}
+
 void run_op(const QConvCase& c, const ConvGeometry& g, const Kernels& kernels, Operands& o, std::span<uint8_t> y) {
-  const auto packed = pack_quantized_for(o.weights(c, g), kernels.gemm, kernels.depthwise);
+  auto packed = pack_quantized_for(o.weights(c, g), kernels.gemm, kernels.depthwise);
+  ASSERT_NE(packed, nullptr);
+  if (c.image) packed = through_image(o.weights(c, g), *packed, kernels);
   ASSERT_NE(packed, nullptr);
   const auto bound = bind_quantized(packed, o.epilogue(c));
   ASSERT_NE(bound, nullptr);

@@ -44,6 +44,7 @@ struct QConvCase {
   bool narrow = false;   // bounds inside the type's range
   bool float_bias = false;
   bool special_bias = false;  // NaN and infinities among the float biases
+  bool image = false;         // weights packed, written as an image and read back
   Guarded::Side guard = Guarded::Side::kAfter;
   uint64_t seed = 1;
 
@@ -71,6 +72,7 @@ struct QConvCase {
   QConvCase& bounds() { return narrow = true, *this; }
   QConvCase& bias() { return float_bias = true, *this; }
   QConvCase& specials_in_bias() { return special_bias = float_bias = true, *this; }
+  QConvCase& through_image() { return image = true, *this; }
   QConvCase& guard_before() { return guard = Guarded::Side::kBefore, *this; }
   QConvCase& with_seed(uint64_t s) { return seed = s, *this; }
   static QConvCase linear(int64_t rows, int64_t k, int64_t n) {

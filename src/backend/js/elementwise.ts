@@ -1,7 +1,8 @@
 /** Elementwise kernels of one and two operands: numerics.md 6 and 7. */
 import type { Broadcast, Kernels } from '../contract'
 import { toCode } from './codes'
-import { expf, hardswishf, leakyReluf, sigmoidf, tanhf } from './math'
+import { elu64, erf64, gelu64, geluTanh64, log64, mish64, pow64, selu64, silu64, softplus64 } from './float64'
+import { expf, hardswishf, leakyReluf, roundf, sigmoidf, tanhf } from './math'
 import { eachRun } from './runs'
 
 const { fround } = Math
@@ -41,17 +42,39 @@ export function qmul(operands: Kernels['qmul']): void {
   })
 }
 
-/** `y = f(a + b)` */
-export function fadd({ a, b, y, broadcast }: Kernels['fadd']): void {
+type BinaryFunctions = Readonly<Record<Kernels['fbinary']['op'], (a: number, b: number) => number>>
+const binaryFunctions: BinaryFunctions = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+  min: Math.min,
+  max: Math.max,
+  pow: pow64,
+}
+
+/** `y = f(a op b)` */
+export function fbinary({ a, b, y, broadcast, op }: Kernels['fbinary']): void {
+  const binary = binaryFunctions[op]
   eachPair(broadcast, (start, count, aStart, aStep, bStart, bStep) => {
-    for (let i = 0; i < count; i++) y[start + i] = (a[aStart + i * aStep] ?? 0) + (b[bStart + i * bStep] ?? 0)
+    for (let i = 0; i < count; i++) y[start + i] = binary(a[aStart + i * aStep] ?? 0, b[bStart + i * bStep] ?? 0)
   })
 }
 
-/** `y = f(a * b)` */
-export function fmul({ a, b, y, broadcast }: Kernels['fmul']): void {
+/** `y = condition != 0 ? a : b` */
+export function fwhere({ condition, a, b, y, broadcast }: Kernels['fwhere']): void {
+  const { shape, conditionStrides } = broadcast
+  const starts: number[] = []
+  eachRun(shape, conditionStrides, conditionStrides, (start) => starts.push(start))
+  const conditionStep = conditionStrides.at(-1) ?? 0
+  let run = 0
   eachPair(broadcast, (start, count, aStart, aStep, bStart, bStep) => {
-    for (let i = 0; i < count; i++) y[start + i] = (a[aStart + i * aStep] ?? 0) * (b[bStart + i * bStep] ?? 0)
+    const conditionStart = starts[run++] ?? 0
+    for (let i = 0; i < count; i++)
+      y[start + i] =
+        condition[conditionStart + i * conditionStep] === 0
+          ? (b[bStart + i * bStep] ?? 0)
+          : (a[aStart + i * aStep] ?? 0)
   })
 }
 
@@ -71,17 +94,36 @@ export function faffine({ x, y, split, scales, shifts }: Kernels['faffine']): vo
     }
 }
 
-type UnaryFunctions = Readonly<Record<Kernels['funary']['op'], (x: number, alpha: number) => number>>
+type UnaryFunctions = Readonly<Record<Kernels['funary']['op'], (x: number, alpha: number, beta: number) => number>>
 const unaryFunctions: UnaryFunctions = {
   sigmoid: sigmoidf,
   tanh: tanhf,
   hardswish: hardswishf,
   leakyRelu: leakyReluf,
   exp: expf,
+  neg: (x) => -x,
+  abs: Math.abs,
+  sqrt: Math.sqrt,
+  reciprocal: (x) => 1 / x,
+  floor: Math.floor,
+  ceil: Math.ceil,
+  round: roundf,
+  sign: (x) => (x > 0 ? 1 : x < 0 ? -1 : x === 0 ? 0 : x),
+  softsign: (x) => x / fround(1 + Math.abs(x)),
+  hardsigmoid: (x, alpha, beta) => Math.min(Math.max(fround(fround(x * alpha) + beta), 0), 1),
+  log: log64,
+  erf: erf64,
+  gelu: gelu64,
+  geluTanh: geluTanh64,
+  softplus: softplus64,
+  elu: elu64,
+  silu: silu64,
+  mish: mish64,
+  selu: selu64,
 }
 
-/** `y = op(x)`, the functions of math.ts. */
-export function funary({ x, y, op, alpha }: Kernels['funary']): void {
+/** `y = op(x)`, the functions of math.ts and float64.ts. */
+export function funary({ x, y, op, alpha, beta }: Kernels['funary']): void {
   const unary = unaryFunctions[op]
-  for (let i = 0; i < y.length; i++) y[i] = unary(x[i] ?? 0, alpha)
+  for (let i = 0; i < y.length; i++) y[i] = unary(x[i] ?? 0, alpha, beta)
 }

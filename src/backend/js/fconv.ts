@@ -28,7 +28,7 @@ export function packFloat({ values, bias, groups, outChannels, kernel, inPerGrou
 }
 
 /** x, y channels-last. */
-export function fconv({ op, x, y, geometry, lo, hi }: Kernels['fconv']): void {
+export function fconv({ op, x, residual, y, geometry, lo, hi }: Kernels['fconv']): void {
   const packed = op as JsPackedFloat
   const { groups, outChannels, inPerGroup, depth } = packed
   const outPerGroup = outChannels / groups
@@ -41,7 +41,14 @@ export function fconv({ op, x, y, geometry, lo, hi }: Kernels['fconv']): void {
         for (let c = 0; c < inPerGroup; c++, k++) window[k] = offset < 0 ? 0 : (x[from + c] ?? 0)
       }
       const channel = group * outPerGroup
-      sums(window, 0, packed, channel, outPerGroup, y, position * outChannels + channel, lo, hi)
+      const at = position * outChannels + channel
+      if (residual === null) {
+        sums(window, 0, packed, channel, outPerGroup, y, at, lo, hi)
+        continue
+      }
+      sums(window, 0, packed, channel, outPerGroup, y, at, -Infinity, Infinity)
+      for (let i = at; i < at + outPerGroup; i++)
+        y[i] = Math.min(Math.max(Math.fround((y[i] ?? 0) + (residual[i] ?? 0)), lo), hi)
     }
   })
 }

@@ -3,6 +3,7 @@
  * `docs/numerics.md`; the addon has to return the same bytes. It is also what runs where the addon cannot be loaded.
  */
 import type { Backend } from '../contract'
+import { interpret } from '../executable'
 import { packFloat } from './fconv'
 import { kernels } from './kernels'
 import { bindQuantized, packQuantized } from './qconv'
@@ -17,6 +18,9 @@ export function createJsBackend(): Backend {
     packQuantized,
     bindQuantized,
     packFloat,
+    compile(program) {
+      return interpret(this, program)
+    },
     run(kernel, operands) {
       kernels[kernel](operands)
     },

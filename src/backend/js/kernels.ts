@@ -1,16 +1,21 @@
 /** Every kernel by its name; a kernel of the contract that is missing here does not compile. */
 import type { KernelName, Kernels } from '../contract'
-import { faffine, fadd, fclamp, fmul, funary, qadd, qmul } from './elementwise'
+import { dynamicParams, dynamicRescale, quantizeBy } from './dynamic'
+import { faffine, fbinary, fclamp, funary, fwhere, qadd, qmul } from './elementwise'
 import { fconv, fconvTransposed, flinear } from './fconv'
-import { fold, stridedCopy } from './movement'
+import { fmatmul, qmatmulInt32 } from './matmul'
+import { fold, gather, resample, stridedCopy } from './movement'
 import { favgPool, fmaxPool, qavgPool, qmaxPool } from './pool'
 import { qconv, qconvTransposed, qlinear } from './qconv'
 import { dequantize, lookup, qclamp, quantize, requantize } from './quantize'
 import { qsoftmax } from './softmax-codes'
-import { fmean, minMax, softmax } from './reduce'
+import { freduce, layerNorm, minMax, softmax } from './reduce'
 
 export const kernels: { readonly [K in KernelName]: (operands: Kernels[K]) => void } = {
   quantize,
+  dynamicParams,
+  quantizeBy,
+  dynamicRescale,
   dequantize,
   requantize,
   qclamp,
@@ -20,13 +25,15 @@ export const kernels: { readonly [K in KernelName]: (operands: Kernels[K]) => vo
   qconv,
   qconvTransposed,
   qlinear,
+  qmatmulInt32,
   qmaxPool,
   qavgPool,
   fconv,
   fconvTransposed,
   flinear,
-  fadd,
-  fmul,
+  fmatmul,
+  fbinary,
+  fwhere,
   fclamp,
   funary,
   faffine,
@@ -34,8 +41,11 @@ export const kernels: { readonly [K in KernelName]: (operands: Kernels[K]) => vo
   favgPool,
   softmax,
   qsoftmax,
-  fmean,
+  freduce,
+  layerNorm,
   minMax,
   stridedCopy,
+  gather,
+  resample,
   fold,
 }

@@ -59,6 +59,12 @@ export function rne(x: number): number {
   return x > -big ? x - big + big : x
 }
 
+/** Rounds a float32 to an integer, half to even; a zero has x's sign. */
+export function roundf(x: number): number {
+  const y = rne(x)
+  return y === 0 && (x < 0 || Object.is(x, -0)) ? -0 : y
+}
+
 /** 2^k for -126 <= k <= 127. */
 function powerOfTwo(k: number): number {
   word32[0] = (k + 127) << 23

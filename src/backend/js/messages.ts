@@ -1,5 +1,5 @@
 /** What the main thread and a worker say to each other. */
-import type { KernelName } from '../contract'
+import type { Elements, KernelName } from '../contract'
 
 /** To the worker. */
 export type Request =
@@ -21,4 +21,4 @@ export type Reply =
   | { readonly id: number; readonly error: { readonly message: string } }
 
 /** The arrays that kernels read and write. */
-export type TypedArray = Float32Array | Int32Array | BigInt64Array | Uint8Array | Int8Array
+export type TypedArray = Elements

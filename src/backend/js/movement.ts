@@ -27,6 +27,12 @@ function runCopier(x: Elements, y: Elements): CopyRun {
         new Uint8Array(y.buffer, y.byteOffset, y.length),
         0,
       )
+    case 2:
+      return copier(
+        new Uint16Array(x.buffer, x.byteOffset, x.length),
+        new Uint16Array(y.buffer, y.byteOffset, y.length),
+        0,
+      )
     case 4:
       return copier(
         new Int32Array(x.buffer, x.byteOffset, x.length),
@@ -46,6 +52,41 @@ function copier<T>(source: ArrayLike<T>, target: Record<number, T>, zero: T): Co
   return (from, xStep, to, yStep, count) => {
     for (let i = 0; i < count; i++) target[to + i * yStep] = source[from + i * xStep] ?? zero
   }
+}
+
+/** An index inside an axis; one outside it is an error, as in the addon. */
+function inside(op: string, index: number, length: number): number {
+  if (index < 0 || index >= length) throw new RangeError(`${op}: an index lies outside the axis`)
+  return index
+}
+
+/** `y[o, i] = x[o, indices[i]]`; elements move as bytes. */
+export function gather({ x, y, outer, axis, inner, indices }: Kernels['gather']): void {
+  const size = inner * x.BYTES_PER_ELEMENT
+  const from = new Uint8Array(x.buffer, x.byteOffset, x.byteLength)
+  const to = new Uint8Array(y.buffer, y.byteOffset, y.byteLength)
+  const rows = Array.from(indices, (index) => inside('gather', index < 0 ? index + axis : index, axis))
+  for (let o = 0; o < outer; o++)
+    rows.forEach((row, i) => {
+      const begin = (o * axis + row) * size
+      to.set(from.subarray(begin, begin + size), (o * rows.length + i) * size)
+    })
+}
+
+/** `y[o, j] = Σ f(x[o, indices[j, t]] * weights[j, t])`, t ascending, each addition rounded. */
+export function resample(operands: Kernels['resample']): void {
+  const { x, y, outer, inLength, outLength, inner, taps, indices, weights } = operands
+  for (const index of indices) inside('resample', index, inLength)
+  for (let o = 0; o < outer; o++)
+    for (let j = 0; j < outLength; j++)
+      for (let i = 0; i < inner; i++) {
+        const at = (o * outLength + j) * inner + i
+        for (let t = 0; t < taps; t++) {
+          const row = indices[j * taps + t] ?? 0
+          const product = Math.fround((x[(o * inLength + row) * inner + i] ?? 0) * (weights[j * taps + t] ?? 0))
+          y[at] = t === 0 ? product : (y[at] ?? 0) + product
+        }
+      }
 }
 
 /** Each output element starts at 0 and adds its contributions in ascending kernel position. */

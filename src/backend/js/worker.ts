@@ -11,20 +11,23 @@ function run<K extends KernelName>(kernel: K, operands: Kernels[K]): Kernels[K][
   return operands.y
 }
 
-parentPort?.on('message', (request: Request) => {
-  switch (request.type) {
-    case 'keep': {
-      const { id, packed } = request
-      weights.set(id, packed === null ? request.weights : { ...request.weights, packed: weights.get(packed) })
-      return
+/** Answers the requests of the thread that started this one. */
+export function startWorker(): void {
+  parentPort?.on('message', (request: Request) => {
+    switch (request.type) {
+      case 'keep': {
+        const { id, packed } = request
+        weights.set(id, packed === null ? request.weights : { ...request.weights, packed: weights.get(packed) })
+        return
+      }
+      case 'drop':
+        weights.delete(request.id)
+        return
+      case 'run':
+        parentPort?.postMessage(...answer(request))
     }
-    case 'drop':
-      weights.delete(request.id)
-      return
-    case 'run':
-      parentPort?.postMessage(...answer(request))
-  }
-})
+  })
+}
 
 function answer({ id, kernel, operands, op }: Request & { type: 'run' }): [Reply, ArrayBuffer[]] {
   try {

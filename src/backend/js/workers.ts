@@ -9,11 +9,12 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { BackendError } from '../../errors'
 import type { KernelName, Kernels } from '../contract'
+import { packageRoot } from '../root'
 import { bytesOf } from './codes'
 import type { Reply, Request, TypedArray } from './messages'
 
-/** Compiled worker: the same file from `src/backend/js` and from `dist/backend/js`. */
-const workerFile = join(__dirname, '../../../dist/backend/js/worker.js')
+/** Compiled worker. */
+const workerFile = join(packageRoot, 'dist/lib/worker.js')
 const maxWorkers = Math.max(1, Math.min(2, availableParallelism() - 1))
 
 interface Pending {
@@ -163,6 +164,11 @@ const viewsOf: Readonly<Record<TypedArray[typeof Symbol.toStringTag], (buffer: A
   BigInt64Array: (buffer) => new BigInt64Array(buffer),
   Uint8Array: (buffer) => new Uint8Array(buffer),
   Int8Array: (buffer) => new Int8Array(buffer),
+  Float64Array: (buffer) => new Float64Array(buffer),
+  Uint32Array: (buffer) => new Uint32Array(buffer),
+  Int16Array: (buffer) => new Int16Array(buffer),
+  Uint16Array: (buffer) => new Uint16Array(buffer),
+  BigUint64Array: (buffer) => new BigUint64Array(buffer),
 }
 
 function isArray(value: unknown): value is TypedArray {

@@ -59,7 +59,7 @@ test('fconv reads padding as +0, which takes part in the sum', () => {
     dilation: [1, 1, 1],
     padding: [0, 0, 1],
   } as const
-  backend.run('fconv', { op, x: Float32Array.of(1, 2, 3), y, geometry, ...unbounded })
+  backend.run('fconv', { op, residual: null, x: Float32Array.of(1, 2, 3), y, geometry, ...unbounded })
   expect([...y]).toEqual([NaN, Infinity, Infinity])
 })
 
@@ -86,7 +86,7 @@ test('fconv runs over kernel rows, columns, then channels, in groups', () => {
     dilation: [1, 1, 1],
     padding: [0, 0, 0],
   } as const
-  backend.run('fconv', { op, x: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), y, geometry, ...unbounded })
+  backend.run('fconv', { op, residual: null, x: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), y, geometry, ...unbounded })
   expect([...y]).toEqual([1 + 20 + 500 + 6000, 3.5 + 40 + 700 + 8000])
 })
 
@@ -105,9 +105,15 @@ function lanes(values: readonly number[]): number {
 describe('sums in 16 lanes', () => {
   const values = Array.from({ length: 53 }, (_, i) => fround(Math.sin(i) * 10 ** ((i % 7) - 3)))
 
-  test('fmean divides the lane sum by the length', () => {
+  test('a mean divides the lane sum by the length', () => {
     const y = new Float32Array(2)
-    backend.run('fmean', { x: Float32Array.from([...values, ...values.toReversed()]), y, rows: 2, length: 53 })
+    backend.run('freduce', {
+      x: Float32Array.from([...values, ...values.toReversed()]),
+      y,
+      rows: 2,
+      length: 53,
+      op: 'mean',
+    })
     expect([...y]).toEqual([fround(lanes(values) / 53), fround(lanes(values.toReversed()) / 53)])
   })
 
@@ -115,7 +121,7 @@ describe('sums in 16 lanes', () => {
     const y = new Float32Array(1)
     const x = new Float32Array(17).fill(1)
     x[0] = 2 ** 24
-    backend.run('fmean', { x, y, rows: 1, length: 17 })
+    backend.run('freduce', { x, y, rows: 1, length: 17, op: 'mean' })
     expect(y[0]).toBe(fround((2 ** 24 + 14) / 17))
   })
 
@@ -125,7 +131,7 @@ describe('sums in 16 lanes', () => {
     const largest = Math.max(...values)
     const exps = new Float32Array(53)
     const shifted = Float32Array.from(values, (value) => value - largest)
-    backend.run('funary', { x: shifted, y: exps, op: 'exp', alpha: 0 })
+    backend.run('funary', { x: shifted, y: exps, op: 'exp', alpha: 0, beta: 0 })
     const sum = lanes([...exps])
     expect([...y]).toEqual([...exps].map((value) => fround(value / sum)))
     const one = new Float32Array(1)
@@ -140,13 +146,13 @@ test('fclamp keeps NaN and turns -0 into +0 at a bound of 0', () => {
   expect([...y]).toEqual([NaN, 0, 6, 0])
 })
 
-test('fadd, fmul and faffine round every step to float32', () => {
+test('fbinary and faffine round every step to float32', () => {
   const [a, b] = [fround(0.1), fround(0.7)]
   const broadcast = { shape: [2, 2], aStrides: [1, 0], bStrides: [0, 1] }
   const y = new Float32Array(4)
-  backend.run('fadd', { a: Float32Array.of(a, 1), b: Float32Array.of(b, 2), y, broadcast })
+  backend.run('fbinary', { a: Float32Array.of(a, 1), b: Float32Array.of(b, 2), y, broadcast, op: 'add' })
   expect([...y]).toEqual([a + b, a + 2, 1 + b, 3].map(fround))
-  backend.run('fmul', { a: Float32Array.of(a, 1), b: Float32Array.of(b, 2), y, broadcast })
+  backend.run('fbinary', { a: Float32Array.of(a, 1), b: Float32Array.of(b, 2), y, broadcast, op: 'mul' })
   expect([...y]).toEqual([a * b, a * 2, b, 2].map(fround))
   const split = { outer: 1, channels: 2, inner: 2 }
   const x = Float32Array.of(a, b, a, b)

@@ -141,7 +141,7 @@ describe('the worker pool', () => {
 
   test('lets the process end once the last run is done', () => {
     const script = `
-      const { createJsBackend } = require('./dist/backend/js')
+      const { createJsBackend } = require('./dist/lib/int8.js')
       const y = new Uint8Array(1)
       createJsBackend().runAsync('qclamp', { x: Uint8Array.of(9), y, lo: 0, hi: 5 }).then(() => console.log(y[0]))`
     const output = execFileSync(process.execPath, ['-e', script], { timeout: 20_000, encoding: 'utf8' })

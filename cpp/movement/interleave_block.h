@@ -1,0 +1,49 @@
+// Three planes of bytes as pixels of three bytes, sixteen pixels at a time: images as they come, on their way to
+// channels-last. SSE2 and NEON, as in transpose_block.h: no dispatch.
+#pragma once
+
+#include <cstdint>
+
+#if defined(INT8_ARCH_X64)
+#include <emmintrin.h>
+#elif defined(INT8_ARCH_ARM64)
+#include <arm_neon.h>
+#endif
+
+namespace int8 {
+
+// y[3*i + c] = x[c*plane + i] for the first pixels of n; returns how many. Writes nothing beyond y[3*n - 1].
+inline int64_t interleave_three(const uint8_t* x, int64_t plane, uint8_t* y, int64_t n) {
+  int64_t i = 0;
+#if defined(INT8_ARCH_X64)
+  const __m128i zero = _mm_setzero_si128();
+  const __m128i even = _mm_set1_epi64x(0x0000000000ffffff), odd = _mm_set1_epi64x(0x0000ffffff000000);
+  const __m128i upper = _mm_set_epi32(0, -1, static_cast<int>(0xffff0000), 0);  // bytes 6 to 11
+  const auto load = [&](int64_t c) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + c * plane + i)); };
+  // Four pixels of four bytes lose their fourth: first within pairs, then between the pairs.
+  const auto store = [&](int64_t pixel, __m128i v) {
+    v = _mm_or_si128(_mm_and_si128(v, even), _mm_and_si128(_mm_srli_epi64(v, 8), odd));
+    v = _mm_or_si128(_mm_move_epi64(v), _mm_and_si128(_mm_srli_si128(v, 2), upper));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + 3 * (i + pixel)), v);
+  };
+  // A store writes four bytes more than its pixels: the next one, or a later step, writes them anew.
+  for (; i + 18 <= n; i += 16) {
+    const __m128i a = load(0), b = load(1), c = load(2);
+    const __m128i ab_low = _mm_unpacklo_epi8(a, b), ab_high = _mm_unpackhi_epi8(a, b);
+    const __m128i c_low = _mm_unpacklo_epi8(c, zero), c_high = _mm_unpackhi_epi8(c, zero);
+    store(0, _mm_unpacklo_epi16(ab_low, c_low));
+    store(4, _mm_unpackhi_epi16(ab_low, c_low));
+    store(8, _mm_unpacklo_epi16(ab_high, c_high));
+    store(12, _mm_unpackhi_epi16(ab_high, c_high));
+  }
+#elif defined(INT8_ARCH_ARM64)
+  for (; i + 16 <= n; i += 16) {
+    vst3q_u8(y + 3 * i, uint8x16x3_t{{vld1q_u8(x + i), vld1q_u8(x + plane + i), vld1q_u8(x + 2 * plane + i)}});
+  }
+#else
+  (void)x, (void)plane, (void)y, (void)n;
+#endif
+  return i;
+}
+
+}  // namespace int8
