@@ -109,6 +109,20 @@ export class BackendError extends Int8Error {
   }
 }
 
+/** A model that uses operators, types or forms of them that this library does not have; says which. */
+export class UnsupportedOperatorError extends Int8Error {
+  constructor(issue: Issue) {
+    super('UNSUPPORTED', issue)
+  }
+}
+
+/** A model that contradicts itself or the standard: missing values, cycles, wrong attributes. */
+export class ModelError extends Int8Error {
+  constructor(issue: Issue) {
+    super('MODEL', issue)
+  }
+}
+
 /** Shows a received value in an error: short, typed, never throwing. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)

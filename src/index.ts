@@ -29,6 +29,9 @@ export {
 export type { DType, PlainArrays, QDType, QDType8, QuantizedArrays } from './tensor/dtype'
 export type { PerChannelQParams, PerTensorQParams, QParams } from './tensor/qparams'
 export type { MemoryFormat, Shape } from './tensor/shape'
+export * as onnx from './onnx'
+export { InferenceSession } from './runtime/session'
+export { quantizeOnnx } from './onnx/quantize'
 export * as ops from './ops'
 export * as functional from './ops/float'
 export type { Padding, PadPair, SpatialAxes } from './ops/shapes/axes'
@@ -52,9 +55,11 @@ export {
   DTypeError,
   FormatError,
   Int8Error,
+  ModelError,
   NotCalibratedError,
   OverflowError,
   QParamsError,
   ShapeError,
+  UnsupportedOperatorError,
   type Issue,
 } from './errors'

@@ -6,6 +6,7 @@ import type {
   BoundQuantized,
   ConvGeometry,
   Dims3,
+  Kernels,
   PackedFloat,
   TransposedSteps,
 } from '../../src/backend/contract'
@@ -133,7 +134,10 @@ function fconvRow<K extends 'fconv' | 'fconvTransposed'>(
     const op = packedFloat(fill, weightShape(geometry, transposed), source, backend)
     const x = source.floats(batch * volume(input) * inChannels, fill)
     const [lo, hi] = source.floatBounds()
-    return { op, x, y: source.place(Float32Array, batch * volume(output) * outChannels), geometry, lo, hi }
+    const count = batch * volume(output) * outChannels
+    const residual = transposed ? {} : { residual: source.pick([null, source.floats(count, fill)]) }
+    const operands = { op, x, ...residual, y: source.place(Float32Array, count), geometry, lo, hi }
+    return operands as unknown as Kernels[K]
   })
 }
 

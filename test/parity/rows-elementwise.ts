@@ -24,8 +24,8 @@ export const elementwiseRows: Rows<
   | 'lookup'
   | 'qadd'
   | 'qmul'
-  | 'fadd'
-  | 'fmul'
+  | 'fbinary'
+  | 'fwhere'
   | 'fclamp'
   | 'funary'
   | 'faffine'
@@ -141,8 +141,53 @@ export const elementwiseRows: Rows<
       }
     },
   ),
-  fadd: row(fc.record({ drawn: broadcasts, fill: floatFill, inPlace }), floatPair),
-  fmul: row(fc.record({ drawn: broadcasts, fill: floatFill, inPlace }), floatPair),
+  fbinary: row(
+    fc.record({
+      drawn: broadcasts,
+      fill: floatFill,
+      op: fc.constantFrom<Kernels['fbinary']['op']>('add', 'sub', 'mul', 'div', 'min', 'max', 'pow', 'pow'),
+      inPlace,
+    }),
+    ({ drawn, fill, op, inPlace: same }, source) => {
+      const { broadcast, aLength, bLength } = broadcastOf(drawn)
+      const a = source.floats(aLength, fill)
+      const b = source.floats(bLength, fill)
+      // Exponents with rules of their own, and bases whose powers are neither 0 nor infinite.
+      const rules = op === 'pow' ? source.integer(0, 2) : 2
+      if (rules === 0) for (let i = 0; i < bLength; i++) b[i] = source.pick([0, 1, 2, 3, -1, 0.5, -0.5, -3, 7, 2 ** 24])
+      if (rules === 1) for (let i = 0; i < aLength; i++) a[i] = source.magnitude(-4, 4)
+      const y = same && isDense(drawn) ? a : source.place(Float32Array, elements(drawn.shape))
+      return { a, b, y, broadcast, op }
+    },
+  ),
+  fwhere: row(
+    fc.record({ drawn: broadcasts, fill: floatFill, order: fc.integer({ min: 0, max: 2 }) }),
+    ({ drawn, fill, order }, source) => {
+      // Two of the three operands have the drawn strides, the third is dense.
+      const { broadcast, aLength, bLength } = broadcastOf(drawn)
+      const dense = broadcastOf({ ...drawn, a: drawn.a.map(() => false), transposed: false })
+      const views = [
+        { strides: broadcast.aStrides, length: aLength },
+        { strides: broadcast.bStrides, length: bLength },
+        { strides: dense.broadcast.aStrides, length: dense.aLength },
+      ]
+      const [c, a, b] = [0, 1, 2].map((i) => views[(i + order) % 3] ?? { strides: [], length: 0 })
+      if (c === undefined || a === undefined || b === undefined) throw new Error('there are three')
+      const condition = source.place(Uint8Array, c.length).map(() => source.pick([0, 1, 0, 255]))
+      return {
+        condition,
+        a: source.floats(a.length, fill),
+        b: source.floats(b.length, fill),
+        y: source.place(Float32Array, elements(drawn.shape)),
+        broadcast: {
+          shape: drawn.shape,
+          conditionStrides: c.strides,
+          aStrides: a.strides,
+          bStrides: b.strides,
+        },
+      }
+    },
+  ),
   fclamp: row(fc.record({ length: lengths, fill: floatFill, inPlace }), ({ length, fill, inPlace: same }, source) => {
     const x = source.floats(length, fill)
     const [lo, hi] = source.floatBounds()
@@ -152,13 +197,40 @@ export const elementwiseRows: Rows<
     fc.record({
       length: lengths,
       fill: floatFill,
-      op: fc.constantFrom<Kernels['funary']['op']>('sigmoid', 'tanh', 'hardswish', 'leakyRelu', 'exp'),
+      op: fc.constantFrom<Kernels['funary']['op']>(
+        'sigmoid',
+        'tanh',
+        'hardswish',
+        'leakyRelu',
+        'exp',
+        'neg',
+        'abs',
+        'sqrt',
+        'reciprocal',
+        'floor',
+        'ceil',
+        'round',
+        'sign',
+        'softsign',
+        'hardsigmoid',
+        'log',
+        'erf',
+        'gelu',
+        'geluTanh',
+        'softplus',
+        'elu',
+        'silu',
+        'mish',
+        'selu',
+      ),
       inPlace,
     }),
     ({ length, fill, op, inPlace: same }, source) => {
       const x = source.floats(length, fill, source.pick([1, 1, 0.01, 25]))
-      const alpha = op === 'leakyRelu' ? source.pick([0.01, 0.2, 0, -0.5]) : 0
-      return { x, y: same ? x : source.place(Float32Array, length), op, alpha: Math.fround(alpha) }
+      const [alpha, beta] = [source.pick([0.01, 0.2, 0, -0.5, 1.67]), source.pick([0.5, 1.05, 0, -0.5])].map(
+        Math.fround,
+      )
+      return { x, y: same ? x : source.place(Float32Array, length), op, alpha: alpha ?? 0, beta: beta ?? 0 }
     },
   ),
   faffine: row(fc.record({ split: splits, fill: floatFill, inPlace }), ({ split, fill, inPlace: same }, source) => {
@@ -168,20 +240,6 @@ export const elementwiseRows: Rows<
     const [scales, shifts] = [source.floats(split.channels, 'small'), source.floats(split.channels, 'small')]
     return { x, y, split, scales, shifts }
   }),
-}
-
-function floatPair(
-  {
-    drawn,
-    fill,
-    inPlace: same,
-  }: { drawn: Parameters<typeof broadcastOf>[0]; fill: 'small' | 'ties' | 'bits'; inPlace: boolean },
-  source: Parameters<Parameters<typeof row>[1]>[1],
-): Kernels['fadd'] {
-  const { broadcast, aLength, bLength } = broadcastOf(drawn)
-  const a = source.floats(aLength, fill)
-  const b = source.floats(bLength, fill)
-  return { a, b, y: same && isDense(drawn) ? a : source.place(Float32Array, elements(drawn.shape)), broadcast }
 }
 
 /** Whether nothing repeats and all lie in one order: then y may be a. */

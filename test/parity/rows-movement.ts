@@ -5,7 +5,20 @@ import { row, type Rows } from './case'
 import { extent } from './geometry'
 import type { Source } from './random'
 
-type ElementName = 'float32' | 'int32' | 'int64' | 'uint8' | 'int8'
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+}
+type ElementName = keyof typeof arrays
+const elementNames = fc.constantFrom(...(Object.keys(arrays) as ElementName[]))
 
 /** An array of any bits. */
 function elements(name: ElementName, length: number, source: Source): Elements {
@@ -19,18 +32,7 @@ function elements(name: ElementName, length: number, source: Source): Elements {
 }
 
 function blank(name: ElementName, length: number, source: Source): Elements {
-  switch (name) {
-    case 'float32':
-      return source.place(Float32Array, length)
-    case 'int32':
-      return source.place(Int32Array, length)
-    case 'int64':
-      return source.place(BigInt64Array, length)
-    case 'uint8':
-      return source.place(Uint8Array, length)
-    case 'int8':
-      return source.place(Int8Array, length)
-  }
+  return source.place<Elements>(arrays[name], length)
 }
 
 /** Dense strides over the axes in a random order, stretched by a step, some of them turned round. */
@@ -57,11 +59,11 @@ const shapes = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(fc.constantFrom(40_000, 100_001)) },
 )
 
-export const movementRows: Rows<'stridedCopy' | 'fold'> = {
+export const movementRows: Rows<'stridedCopy' | 'gather' | 'resample' | 'fold'> = {
   stridedCopy: row(
     fc.record({
       shape: shapes,
-      name: fc.constantFrom<ElementName>('float32', 'int32', 'int64', 'uint8', 'int8'),
+      name: elementNames,
       dense: fc.boolean(),
     }),
     ({ shape, name, dense }, source) => {
@@ -79,6 +81,37 @@ export const movementRows: Rows<'stridedCopy' | 'fold'> = {
         yOffset: before - yLeast,
         yStrides,
       }
+    },
+  ),
+  gather: row(
+    fc.record({
+      outer: fc.nat(4),
+      axis: fc.constantFrom(1, 2, 5, 40),
+      inner: fc.constantFrom(1, 1, 2, 3, 17, 300),
+      picks: fc.constantFrom(0, 1, 3, 33, 1000),
+      name: elementNames,
+    }),
+    ({ outer, axis, inner, picks, name }, source) => {
+      const x = elements(name, outer * axis * inner, source)
+      const indices = source.integers(picks, -axis, axis - 1)
+      return { x, y: blank(name, outer * picks * inner, source), outer, axis, inner, indices }
+    },
+  ),
+  resample: row(
+    fc.record({
+      outer: fc.nat(3),
+      inLength: fc.constantFrom(1, 2, 7, 30),
+      outLength: fc.constantFrom(0, 1, 5, 61),
+      inner: fc.constantFrom(1, 1, 3, 16, 130),
+      taps: fc.integer({ min: 1, max: 5 }),
+      fill: fc.constantFrom<'small' | 'bits'>('small', 'bits'),
+    }),
+    ({ outer, inLength, outLength, inner, taps, fill }, source) => {
+      const x = source.floats(outer * inLength * inner, fill)
+      const indices = source.integers(outLength * taps, 0, inLength - 1)
+      const weights = source.floats(outLength * taps, 'small')
+      const y = source.place(Float32Array, outer * outLength * inner)
+      return { x, y, outer, inLength, outLength, inner, taps, indices, weights }
     },
   ),
   fold: row(

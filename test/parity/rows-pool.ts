@@ -1,5 +1,6 @@
 /** Parity rows of pools and reductions (numerics.md 6, 7). */
 import fc from 'fast-check'
+import type { Kernels } from '../../src/backend/contract'
 import { row, type Rows } from './case'
 import { lengths, poolings, volume, windowsOf } from './geometry'
 import { codeFills, floatFills, type CodeDType } from './random'
@@ -13,7 +14,7 @@ const matrices = fc.oneof(
 )
 
 export const poolRows: Rows<
-  'qmaxPool' | 'qavgPool' | 'fmaxPool' | 'favgPool' | 'softmax' | 'qsoftmax' | 'fmean' | 'minMax'
+  'qmaxPool' | 'qavgPool' | 'fmaxPool' | 'favgPool' | 'softmax' | 'qsoftmax' | 'freduce' | 'layerNorm' | 'minMax'
 > = {
   qmaxPool: row(fc.record({ pooling: poolings, dtype: dtypes, fill: codeFill }), ({ pooling, dtype, fill }, source) => {
     const { batch, channels, input, output } = pooling
@@ -77,9 +78,26 @@ export const poolRows: Rows<
       }
     },
   ),
-  fmean: row(fc.record({ matrix: matrices, fill: floatFill }), ({ matrix: { rows, length }, fill }, source) => {
-    return { x: source.floats(rows * length, fill), y: source.place(Float32Array, rows), rows, length }
-  }),
+  freduce: row(
+    fc.record({
+      matrix: matrices,
+      fill: floatFill,
+      op: fc.constantFrom<Kernels['freduce']['op']>('sum', 'mean', 'max', 'min', 'sumSquares', 'sumAbs', 'prod'),
+    }),
+    ({ matrix: { rows, length }, fill, op }, source) => {
+      return { x: source.floats(rows * length, fill), y: source.place(Float32Array, rows), rows, length, op }
+    },
+  ),
+  layerNorm: row(
+    fc.record({ matrix: matrices, fill: floatFill, bias: fc.boolean() }),
+    ({ matrix: { rows, length }, fill, bias: biased }, source) => {
+      const x = source.floats(rows * length, fill)
+      const scale = source.floats(length, 'small')
+      const bias = biased ? source.floats(length, 'small') : null
+      const epsilon = Math.fround(source.pick([1e-5, 1e-12, 0]))
+      return { x, y: source.place(Float32Array, rows * length), rows, length, scale, bias, epsilon }
+    },
+  ),
   minMax: row(fc.record({ length: lengths, fill: floatFill }), ({ length, fill }, source) => {
     return { x: source.floats(length, fill), y: source.place(Float32Array, 2) }
   }),

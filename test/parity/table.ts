@@ -5,8 +5,17 @@
 import type { KernelName } from '../../src/backend/contract'
 import type { Rows } from './case'
 import { convRows } from './rows-conv'
+import { dynamicRows } from './rows-dynamic'
 import { elementwiseRows } from './rows-elementwise'
+import { matmulRows } from './rows-matmul'
 import { movementRows } from './rows-movement'
 import { poolRows } from './rows-pool'
 
-export const table: Rows<KernelName> = { ...elementwiseRows, ...convRows, ...poolRows, ...movementRows }
+export const table: Rows<KernelName> = {
+  ...elementwiseRows,
+  ...dynamicRows,
+  ...convRows,
+  ...matmulRows,
+  ...poolRows,
+  ...movementRows,
+}

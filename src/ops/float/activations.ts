@@ -37,7 +37,7 @@ function* rangeSteps(op: string, x: Tensor, options: ClampOptions, defaults: Cla
 function* unarySteps(op: Kernels['funary']['op'], x: Tensor, alpha = 0): Steps<Tensor> {
   checkTensor(`functional.${op}`, x, 'x')
   const y = allocate('float32', x.size)
-  if (y.length > 0) yield step('funary', { x: x.storage, y, op, alpha })
+  if (y.length > 0) yield step('funary', { x: x.storage, y, op, alpha, beta: 0 })
   return new Tensor('float32', x.shape, y, x.memoryFormat)
 }
 

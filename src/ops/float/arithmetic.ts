@@ -10,12 +10,13 @@ import { allocate } from '../../tensor/dtype'
 
 const { fround } = Math
 
-function* pairSteps(kernel: 'fadd' | 'fmul', op: string, a: Tensor, b: Tensor): Steps<Tensor> {
+function* pairSteps(name: 'add' | 'mul', a: Tensor, b: Tensor): Steps<Tensor> {
+  const op = `functional.${name}`
   checkTensor(op, a, 'a')
   checkTensor(op, b, 'b')
   const { shape, memoryFormat, broadcast } = planBroadcast(op, a, b)
   const y = allocate('float32', sizeOf(shape))
-  if (y.length > 0) yield step(kernel, { a: a.storage, b: b.storage, y, broadcast })
+  if (y.length > 0) yield step('fbinary', { a: a.storage, b: b.storage, y, broadcast, op: name })
   return new Tensor('float32', shape, y, memoryFormat)
 }
 
@@ -28,22 +29,22 @@ function* pairSteps(kernel: 'fadd' | 'fmul', op: string, a: Tensor, b: Tensor): 
  * add(tensor([[1, 2], [3, 4]]), tensor([10, 20])).toArray() // [[11, 22], [13, 24]]
  */
 export function add(a: Tensor, b: Tensor): Tensor {
-  return runSync(pairSteps('fadd', 'functional.add', a, b))
+  return runSync(pairSteps('add', a, b))
 }
 
 /** {@link add} off the event loop. */
 export function addAsync(a: Tensor, b: Tensor): Promise<Tensor> {
-  return runAsync(pairSteps('fadd', 'functional.add', a, b))
+  return runAsync(pairSteps('add', a, b))
 }
 
 /** `a * b`, broadcast as in {@link add}. PyTorch: `torch.mul`. */
 export function mul(a: Tensor, b: Tensor): Tensor {
-  return runSync(pairSteps('fmul', 'functional.mul', a, b))
+  return runSync(pairSteps('mul', a, b))
 }
 
 /** {@link mul} off the event loop. */
 export function mulAsync(a: Tensor, b: Tensor): Promise<Tensor> {
-  return runAsync(pairSteps('fmul', 'functional.mul', a, b))
+  return runAsync(pairSteps('mul', a, b))
 }
 
 /** Options of {@link batchNorm}. */

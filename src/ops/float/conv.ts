@@ -30,7 +30,7 @@ export function* packedConvSteps(
   const input = packed.empty
     ? floats(geometry.batch * geometry.inChannels * sizeOf(geometry.input)).fill(-0)
     : yield* toImageSteps(x, batched, floats)
-  yield step('fconv', { op: handle, x: input, y, geometry, lo, hi })
+  yield step('fconv', { op: handle, x: input, residual: null, y, geometry, lo, hi })
   const { storage, memoryFormat } = yield* fromImageSteps(y, shape, batched, floats)
   return new Tensor('float32', shape, storage, memoryFormat)
 }

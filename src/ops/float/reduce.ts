@@ -18,7 +18,13 @@ function* meanSteps(x: Tensor, dims: Dims | undefined, options: ReduceOptions): 
     const axes = [...kept, ...reduced]
     const stored = storageOrder(x.rank, x.memoryFormat)
     const inOrder = axes.every((axis, i) => axis === stored[i])
-    yield step('fmean', { x: inOrder ? x.storage : yield* permuteSteps(x, axes, floats), y, rows, length })
+    yield step('freduce', {
+      x: inOrder ? x.storage : yield* permuteSteps(x, axes, floats),
+      y,
+      rows,
+      length,
+      op: 'mean',
+    })
   }
   return new Tensor('float32', shape, y)
 }

@@ -28,7 +28,8 @@ export interface FusedClipOptions {
   readonly max: number
 }
 
-function* pairSteps<D extends QDType8>(
+/** {@link add} or {@link mul} under another op's name, with an activation. */
+export function* pairSteps<D extends QDType8>(
   kernel: 'qadd' | 'qmul',
   op: string,
   a: QTensor<D>,

@@ -15,7 +15,7 @@ import {
 } from '../shapes/convTranspose'
 import { types8 } from './params'
 import type { PrepackOptions, Unpacked } from './prepack'
-import { PackedWeights, type Bias } from './weights'
+import { copied, PackedWeights, type Bias } from './weights'
 
 const brand: unique symbol = Symbol.for('int8.PackedConvTranspose')
 
@@ -92,7 +92,7 @@ function prepack<A extends SpatialAxes>(
   const qparams = channelParams(op, weight.qparams, groups)
   const ordered = new QTensor(weight.dtype, shape, codes, qparams, 'channelsLast')
   const transposed = { stride: dims3(stride, 1), dilation: dims3(dilation, 1) }
-  const packed = new PackedWeights(op, ordered, bias, groups, options.name, transposed)
+  const packed = new PackedWeights(op, copied(ordered), bias, groups, options.name, transposed)
   return new PackedConvTranspose(axes, params, packed, weight.qparams)
 }
 

@@ -46,12 +46,47 @@ export {
 } from './convTranspose'
 export * from './linear'
 export * from './dynamic'
-export * from './arithmetic'
+export {
+  add,
+  addAsync,
+  addClip,
+  addClipAsync,
+  addRelu,
+  addReluAsync,
+  mul,
+  mulAsync,
+  mulRelu,
+  mulReluAsync,
+  type FusedClipOptions,
+} from './arithmetic'
 export * from './scalar'
 export { mean, meanAsync } from './average'
 export * from './batchnorm'
 export * from './clamp'
 export * from './pool'
-export * from './shaping'
+export {
+  cat,
+  catAsync,
+  catRelu,
+  catReluAsync,
+  flatten,
+  flattenAsync,
+  pad,
+  padAsync,
+  requantize,
+  requantizeAsync,
+  type CatOptions,
+  type RequantizeOptions,
+} from './shaping'
 export { softmax, softmaxAsync, type SoftmaxOptions } from './softmax'
-export * from './unary'
+export {
+  hardswish,
+  hardswishAsync,
+  leakyRelu,
+  leakyReluAsync,
+  sigmoid,
+  sigmoidAsync,
+  tanh,
+  tanhAsync,
+  type FixedQParamsOptions,
+} from './unary'

@@ -8,7 +8,7 @@ import { checkOptions } from '../options'
 import type { PadPair, SpatialAxes } from '../shapes/axes'
 import { convOptionKeys, readConv, type ConvOptions, type ConvParams } from '../shapes/conv'
 import { types8 } from './params'
-import { PackedWeights, type Bias } from './weights'
+import { copied, PackedWeights, type Bias } from './weights'
 
 const convBrand: unique symbol = Symbol.for('int8.PackedConv')
 const linearBrand: unique symbol = Symbol.for('int8.PackedLinear')
@@ -105,7 +105,7 @@ function prepackConv<A extends SpatialAxes>(
   checkQTensor(op, weight, 'weight', types8)
   checkOptions(op, options, [...convOptionKeys, 'name'])
   const params = readConv(op, weight.shape, axes, options)
-  return new PackedConv(axes, params, new PackedWeights(op, weight, bias, params.groups, options.name))
+  return new PackedConv(axes, params, new PackedWeights(op, copied(weight), bias, params.groups, options.name))
 }
 
 /**
@@ -168,7 +168,7 @@ export function linearPrepack(weight: QTensor<QDType8>, bias: Bias = null, optio
       expected: 'of shape [outFeatures, inFeatures]',
       received: shapeText(weight.shape),
     })
-  return new PackedLinear(new PackedWeights(op, weight, bias, 1, options.name))
+  return new PackedLinear(new PackedWeights(op, copied(weight), bias, 1, options.name))
 }
 
 function brandOf(value: unknown, brand: symbol): unknown {

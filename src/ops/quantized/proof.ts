@@ -1,20 +1,51 @@
 /**
  * The proof that an accumulator cannot overflow (numerics.md 4): for every output channel, the worst case over all
- * inputs, from the actual weights, bias and range of x.
+ * inputs, from the actual weights, bias and range of x. Most layers are too short to overflow whatever their weights are.
  */
 import { OverflowError } from '../../errors'
 import { codeRange, type QDType8 } from '../../tensor/dtype'
 
 const limit = 2147483648
 
-/** Sums of a channel's positive and negative weights `w - zw`, each as a positive number. */
-export interface WeightSums {
-  readonly positive: Float64Array
-  readonly negative: Float64Array
+/** Sums of each channel's positive and negative weights `w - zw`, each as a positive number; added up when first read. */
+export class WeightSums {
+  /** No channel's two sums together are larger: known from the type and the number of weights. */
+  readonly most: number
+  private readonly codes: () => ArrayLike<number>
+  private readonly zeroPoints: Int32Array
+  private readonly perChannel: number
+  private added: { readonly positive: Float64Array; readonly negative: Float64Array } | undefined
+
+  /** `codes` gives `perChannel` of them for one channel after the other. */
+  constructor(codes: () => ArrayLike<number>, dtype: QDType8, zeroPoints: Int32Array, perChannel: number) {
+    const [min, max] = codeRange[dtype]
+    this.codes = codes
+    this.zeroPoints = zeroPoints
+    this.perChannel = perChannel
+    let reach = 0
+    for (const zeroPoint of zeroPoints) reach = Math.max(reach, max - zeroPoint, zeroPoint - min)
+    this.most = perChannel * reach
+  }
+
+  get positive(): Float64Array {
+    return this.add().positive
+  }
+
+  get negative(): Float64Array {
+    return this.add().negative
+  }
+
+  private add(): { readonly positive: Float64Array; readonly negative: Float64Array } {
+    this.added ??= addUp(this.codes(), this.zeroPoints, this.perChannel)
+    return this.added
+  }
 }
 
-/** Adds up the weights of each channel; `codes` holds `perChannel` of them for one channel after the other. */
-export function sumWeights(codes: ArrayLike<number>, zeroPoints: Int32Array, perChannel: number): WeightSums {
+function addUp(
+  codes: ArrayLike<number>,
+  zeroPoints: Int32Array,
+  perChannel: number,
+): { readonly positive: Float64Array; readonly negative: Float64Array } {
   const positive = new Float64Array(zeroPoints.length)
   const negative = new Float64Array(zeroPoints.length)
   let at = 0
@@ -36,7 +67,9 @@ export function sumWeights(codes: ArrayLike<number>, zeroPoints: Int32Array, per
  * Refuses weights that could overflow at some zero point of x, which is not known yet: `x - zx` lies in -255..255 and
  * spans 255, so the worst case over inputs and zero points is `255 * max(P, N)`.
  */
-export function proveWeights(op: string, layer: string, { positive, negative }: WeightSums): void {
+export function proveWeights(op: string, layer: string, sums: WeightSums): void {
+  if (255 * sums.most < limit) return
+  const { positive, negative } = sums
   positive.forEach((above, channel) => {
     const bound = 255 * Math.max(above, negative[channel] ?? 0)
     if (bound >= limit) throw overflow(op, layer, channel, bound, 'the weights')
@@ -47,7 +80,7 @@ export function proveWeights(op: string, layer: string, { positive, negative }: 
 export function proveAccumulators(
   op: string,
   layer: string,
-  { positive, negative }: WeightSums,
+  sums: WeightSums,
   bias: Int32Array,
   dtype: QDType8,
   zeroPoint: number,
@@ -55,6 +88,10 @@ export function proveAccumulators(
   const [min, max] = codeRange[dtype]
   const up = max - zeroPoint
   const down = zeroPoint - min
+  let largest = 0
+  for (const offset of bias) largest = Math.max(largest, Math.abs(offset))
+  if (Math.max(up, down) * sums.most + largest < limit) return
+  const { positive, negative } = sums
   positive.forEach((above, channel) => {
     const below = negative[channel] ?? 0
     const offset = bias[channel] ?? 0

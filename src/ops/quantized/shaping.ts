@@ -18,7 +18,8 @@ export interface CatOptions {
   readonly zeroPoint?: number
 }
 
-function* catSteps<D extends QDType8>(
+/** {@link cat} under another op's name, with an activation. */
+export function* catSteps<D extends QDType8>(
   op: string,
   tensors: readonly QTensor<D>[],
   dim: number,

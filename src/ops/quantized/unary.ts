@@ -44,7 +44,8 @@ const tables = new Recent<TableKey, Uint8Array>(
     Object.is(a.parameter, b.parameter),
 )
 
-function* tableSteps<D extends QDType8>(
+/** A function of one variable under another op's name, by its definition in float64. */
+export function* tableSteps<D extends QDType8>(
   op: string,
   x: QTensor<D>,
   scale: number,

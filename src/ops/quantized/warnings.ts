@@ -1,6 +1,6 @@
 /** Warnings about weights: through `process.emitWarning`, with a code to filter by. */
 import { codeRange, type QDType8 } from '../../tensor/dtype'
-import type { QTensor } from '../../tensor/qtensor'
+import type { QParams } from '../../tensor/qparams'
 
 /** Codes of the warnings of this library's quantized ops. */
 export type WarningCode = 'INT8_WEIGHTS_CLIPPED' | 'INT8_BIAS_RANGE'
@@ -10,26 +10,55 @@ export function warn(code: WarningCode, message: string): void {
   process.emitWarning(message, { type: 'Int8Warning', code })
 }
 
+/** What of a quantized tensor is looked at. */
+export interface CodesOf {
+  readonly storage: Uint8Array | Int8Array
+  readonly qparams: QParams
+  readonly dtype: QDType8
+}
+
 /**
  * The end of the type's range on which more than a third of the codes sit: they were clipped when they were quantized. Each
  * scale's own extreme may sit there; so may codes that are all equal, and codes of exactly 0.
  */
-export function clippedEnd(q: QTensor<QDType8>): { readonly end: number; readonly count: number } | undefined {
+export function clippedEnd(q: CodesOf): { readonly end: number; readonly count: number } | undefined {
   const { storage, qparams, dtype } = q
   if (storage.length === 0 || allEqual(storage)) return undefined
   const scales = qparams.kind === 'perTensor' ? 1 : qparams.scales.length
   const isZero = (code: number): boolean =>
     qparams.kind === 'perTensor' ? qparams.zeroPoint === code : qparams.zeroPoints.includes(code)
   for (const end of codeRange[dtype]) {
-    let count = 0
-    for (const code of storage) if (code === end) count++
-    if (!isZero(end) && count - scales > storage.length / 3) return { end, count }
+    if (isZero(end) || !seemsMany(storage, end)) continue
+    const count = countOf(storage, end)
+    if (count - scales > storage.length / 3) return { end, count }
   }
   return undefined
 }
 
+/** Whether a quarter of some thousand elements, spread over all, have this value: a look before all are counted. */
+function seemsMany(codes: Uint8Array | Int8Array, value: number): boolean {
+  const looks = 4096
+  if (codes.length <= 4 * looks) return true
+  // Odd, so that the looks do not all fall on one place of rows whose length is a power of two.
+  const step = Math.floor(codes.length / looks) | 1
+  let seen = 0
+  let count = 0
+  for (let at = 0; at < codes.length; at += step, seen++) if (codes[at] === value) count++
+  return count > seen / 4
+}
+
+/** How many elements have this value: from one to the next where there are few, then one by one. */
+function countOf(codes: Uint8Array | Int8Array, value: number): number {
+  let count = 0
+  let at = codes.indexOf(value)
+  for (; at >= 0 && count < codes.length / 64; at = codes.indexOf(value, at + 1)) count++
+  if (at < 0) return count
+  for (; at < codes.length; at++) if (codes[at] === value) count++
+  return count
+}
+
 /** Warns of weights that were clipped, most often by a zero point that belongs to another type. */
-export function warnClipped(op: string, layer: string, weight: QTensor<QDType8>): void {
+export function warnClipped(op: string, layer: string, weight: CodesOf): void {
   const clipped = clippedEnd(weight)
   if (clipped === undefined) return
   const { end, count } = clipped
@@ -49,7 +78,7 @@ function allEqual(codes: Uint8Array | Int8Array): boolean {
 }
 
 /** What the end of the range stands for, where one scale says it. */
-function reach({ qparams }: QTensor, end: number): string {
+function reach({ qparams }: CodesOf, end: number): string {
   if (qparams.kind === 'perChannel') return ''
   const { scale, zeroPoint } = qparams
   const value = Number(((end - zeroPoint) * scale).toPrecision(4))

@@ -1,21 +1,56 @@
 /** Quantized weights made ready for kernels: checked, proven, laid out once; packed per backend when first run. */
-import type { Backend, Codes, PackedQuantized, QuantizedWeights, TransposedSteps } from '../../backend/contract'
+import type {
+  Backend,
+  Codes,
+  PackedImage,
+  PackedQuantized,
+  QuantizedWeights,
+  TransposedSteps,
+} from '../../backend/contract'
 import { runSync } from '../../backend/steps'
 import { ArgumentError, QParamsError, ShapeError, show } from '../../errors'
 import { allocateCodes, codeArrayClass, type QDType8 } from '../../tensor/dtype'
 import { reformatSteps } from '../../tensor/movement'
 import type { QParams } from '../../tensor/qparams'
 import { QTensor, toFormatSteps } from '../../tensor/qtensor'
-import { shapeText, type MemoryFormat, type Shape } from '../../tensor/shape'
+import { shapeText, sizeOf, type MemoryFormat, type Shape } from '../../tensor/shape'
 import { checkTensor, isTensor, Tensor } from '../../tensor/tensor'
 import { PerBackend } from '../perBackend'
 import { dims3 } from '../shapes/axes'
 import { EpilogueCache } from './cache'
-import { proveWeights, sumWeights, type WeightSums } from './proof'
+import { proveWeights, WeightSums } from './proof'
 import { warnClipped } from './warnings'
 
 /** A bias: float32, quantized at scale sx*sw for each input; or int32 at that scale already, as ONNX has it. */
 export type Bias = Tensor | Tensor<'int32'> | null
+
+/** Where weights come from. */
+export interface WeightSource {
+  readonly dtype: QDType8
+  /** `[outChannels, inPerGroup, kernel…]` */
+  readonly shape: Shape
+  readonly qparams: QParams
+  /** The codes, in whichever order. */
+  readonly storage: Codes
+  /** The codes as `[outChannels, taps, inPerGroup]`, which nobody writes to; made each time, or kept. */
+  readonly layOut: () => Codes
+  /** The same weights as a backend packed them before. */
+  readonly image?: PackedImage | undefined
+}
+
+/** Weights of a tensor that may change later: the codes are copied. */
+export function copied(weight: QTensor<QDType8>): WeightSource {
+  const codes = layOut(weight)
+  const own = codes === weight.storage ? codes.slice() : codes
+  const { dtype, shape, qparams } = weight
+  return { dtype, shape, qparams, storage: own, layOut: () => own }
+}
+
+/** Weights of a tensor that nobody changes: codes are laid out when they are asked for, and not kept. */
+export function constant(weight: QTensor<QDType8>, image: PackedImage | undefined): WeightSource {
+  const { dtype, shape, qparams, storage } = weight
+  return { dtype, shape, qparams, storage, layOut: () => layOut(weight), image }
+}
 
 /** The weights of a quantized convolution or linear layer. */
 export class PackedWeights {
@@ -26,7 +61,7 @@ export class PackedWeights {
   readonly qparams: QParams
   /** One per output channel, whatever the scheme. */
   readonly scales: Float32Array
-  /** The weights as backends pack them; the codes are this object's own. */
+  /** The weights as backends pack them. */
   readonly weights: QuantizedWeights
   readonly bias: Float32Array | Int32Array | null
   readonly sums: WeightSums
@@ -40,7 +75,7 @@ export class PackedWeights {
 
   constructor(
     op: string,
-    weight: QTensor<QDType8>,
+    source: WeightSource,
     bias: Bias,
     groups: number,
     name: unknown,
@@ -48,24 +83,32 @@ export class PackedWeights {
   ) {
     if (name !== undefined && typeof name !== 'string')
       throw new ArgumentError({ op, argument: 'options.name', expected: 'a string', received: show(name) })
-    const [outChannels = 0, inPerGroup = 0, ...kernel] = weight.shape
-    const perChannel = weight.size === 0 ? 0 : weight.size / outChannels
-    const { scales, zeroPoints } = expand(op, weight, outChannels)
+    const { dtype, shape, qparams, image } = source
+    const [outChannels = 0, inPerGroup = 0, ...kernel] = shape
+    const perChannel = outChannels === 0 ? 0 : sizeOf(shape) / outChannels
+    const { scales, zeroPoints } = expand(op, qparams, outChannels)
     this.layer = name === undefined || name === '' ? '' : ` of layer ${name}`
-    this.dtype = weight.dtype
-    this.shape = weight.shape
-    this.qparams = weight.qparams
+    this.dtype = dtype
+    this.shape = shape
+    this.qparams = qparams
     this.scales = scales
     this.bias = readBias(op, bias, outChannels)
     this.empty = perChannel === 0
-    const codes = layOut(weight)
-    this.sums = sumWeights(codes, zeroPoints, perChannel)
+    this.sums = new WeightSums(source.layOut, dtype, zeroPoints, perChannel)
     proveWeights(op, this.layer, this.sums)
-    warnClipped(op, this.layer, weight)
+    // What was saved has been looked at before.
+    if (image === undefined) warnClipped(op, this.layer, source)
     const layout = { zeroPoints, groups, outChannels, kernel: dims3(kernel, 1), ...(transposed && { transposed }) }
     this.weights = this.empty
-      ? { ...layout, codes: zeroWeights(weight.dtype, zeroPoints, layout.kernel), inPerGroup: 1 }
-      : { ...layout, codes, inPerGroup }
+      ? { ...layout, codes: zeroWeights(dtype, zeroPoints, layout.kernel), inPerGroup: 1 }
+      : {
+          ...layout,
+          get codes() {
+            return source.layOut()
+          },
+          inPerGroup,
+          ...(image && { image }),
+        }
   }
 
   /** The weights as this backend runs them. */
@@ -95,11 +138,10 @@ export class PackedWeights {
   }
 }
 
-/** Codes as `[outChannels, taps, inPerGroup]`, in an array of their own. */
+/** Codes as `[outChannels, taps, inPerGroup]`; the same array where they lie so already. */
 function layOut(weight: QTensor<QDType8>): Codes {
   const make = (length: number): Codes => allocateCodes(weight.dtype, length)
-  const codes = weight.rank === 2 ? weight.storage : runSync(reformatSteps<Codes>(weight, 'channelsLast', make))
-  return codes === weight.storage ? codes.slice() : codes
+  return weight.rank === 2 ? weight.storage : runSync(reformatSteps<Codes>(weight, 'channelsLast', make))
 }
 
 /** One weight of value 0 per output and tap: what stands in where there is no input channel. */
@@ -116,7 +158,7 @@ function zeroWeights(
 
 function expand(
   op: string,
-  { qparams }: QTensor,
+  qparams: QParams,
   outChannels: number,
 ): { readonly scales: Float32Array; readonly zeroPoints: Int32Array } {
   if (qparams.kind === 'perTensor')

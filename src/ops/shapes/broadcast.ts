@@ -52,8 +52,8 @@ export function planBroadcast(op: string, a: Operand, b: Operand): BroadcastPlan
   const owner = sameShape(a.shape, shape) ? a : sameShape(b.shape, shape) ? b : undefined
   const memoryFormat = owner?.memoryFormat ?? 'contiguous'
   const order = storageOrder(shape.length, memoryFormat)
-  const aStrides = readStrides(a, shape)
-  const bStrides = readStrides(b, shape)
+  const aStrides = broadcastStrides(a.shape, shape, a.memoryFormat)
+  const bStrides = broadcastStrides(b.shape, shape, b.memoryFormat)
   const merged: { length: number; a: number; b: number }[] = []
   for (const axis of order) {
     const next = { length: shape[axis] ?? 1, a: aStrides[axis] ?? 0, b: bStrides[axis] ?? 0 }
@@ -81,10 +81,10 @@ function planAlike({ shape, memoryFormat }: Operand): BroadcastPlan {
 }
 
 /** An operand's strides under the result's axes; 0 where it repeats. */
-function readStrides(operand: Operand, shape: Shape): number[] {
-  const strides = stridesOf(operand.shape, operand.memoryFormat)
+export function broadcastStrides(operand: Shape, shape: Shape, format: MemoryFormat = 'contiguous'): number[] {
+  const strides = stridesOf(operand, format)
   return shape.map((_, axis) => {
-    const own = axis - shape.length + operand.shape.length
-    return own < 0 || operand.shape[own] === 1 ? 0 : (strides[own] ?? 0)
+    const own = axis - shape.length + operand.length
+    return own < 0 || operand[own] === 1 ? 0 : (strides[own] ?? 0)
   })
 }

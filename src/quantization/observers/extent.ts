@@ -20,7 +20,7 @@ function* extentSteps(x: Float32Array): Steps<Range & { readonly mean: number }>
   const range = new Float32Array(2)
   const mean = new Float32Array(1)
   yield step('minMax', { x, y: range })
-  yield step('fmean', { x, y: mean, rows: 1, length: x.length })
+  yield step('freduce', { x, y: mean, rows: 1, length: x.length, op: 'mean' })
   const [min = Infinity, max = -Infinity] = range
   return { min, max, mean: mean[0] ?? NaN }
 }

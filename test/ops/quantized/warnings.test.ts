@@ -74,3 +74,18 @@ test('a bias above 2^30 is warned of; one of 2^30 is not', () => {
   expect(run(2 ** 30)).toEqual([])
   expect(run(2 ** 30 + 128).map(({ code }) => code)).toEqual(['INT8_BIAS_RANGE'])
 })
+
+test.each([
+  [0.3, 0],
+  [0.4, 1],
+])('of many weights a share of %f at the end of the range gives %i warnings, wherever it lies', (share, count) => {
+  const length = 256 * 512
+  const at = (isEnd: (i: number) => boolean): unknown[] => {
+    const codes = Int8Array.from({ length }, (_, i) => (isEnd(i) ? 127 : (i % 200) - 100))
+    const w = fromIntRepr(codes, [256, 512], 'qint8', { scale: 0.1, zeroPoint: 0 })
+    return warningsOf(() => linearPrepack(w))
+  }
+  expect(at((i) => i < share * length)).toHaveLength(count)
+  expect(at((i) => i % 512 < share * 512)).toHaveLength(count)
+  expect(at((i) => (i % 10) / 10 < share - 1e-9)).toHaveLength(count)
+})

@@ -1,0 +1,277 @@
+/** What the options of `quantizeOnnx` do, and the dynamic form. */
+import { parseModel } from '../../src/onnx/read'
+import { quantizeOnnx, quantizeOnnxDynamic, type QuantizeOptions } from '../../src/onnx/quantize'
+import { entropyRange, percentileRange } from '../../src/onnx/quantize/ranges'
+import { adviceFor } from '../../src/onnx/quantize/report'
+import { biasCorrection, quantizeWeight } from '../../src/onnx/quantize/weights'
+import { InferenceSession, type Feeds } from '../../src/runtime/session'
+import { Tensor } from '../../src/runtime/tensor'
+import { known } from '../../src/runtime/value'
+import { modelOf } from '../support/onnx-models'
+
+/** Numbers between -1 and 1 that look random and are the same each time. */
+function noise(length: number, seed: number): Float32Array {
+  let state = seed * 2654435761 + 1
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 31 - 1
+  })
+}
+
+/** Three layers; the second one's weights have outliers that int8 takes badly. */
+const network = modelOf({
+  inputs: { x: ['float32', ['n', 8]] },
+  outputs: { y: 'float32' },
+  nodes: [
+    ['Gemm', ['x', 'w1', 'b1'], ['h1'], { transB: 1 }],
+    ['Relu', ['h1'], ['r1']],
+    ['Gemm', ['r1', 'w2', 'b2'], ['h2'], { transB: 1 }],
+    ['Relu', ['h2'], ['r2']],
+    ['MatMul', ['r2', 'w3'], ['m']],
+    ['Add', ['m', 'b3'], ['y']],
+  ],
+  constants: {
+    w1: known('float32', [16, 8], noise(128, 1)),
+    b1: known('float32', [16], noise(16, 2)),
+    w2: known(
+      'float32',
+      [16, 16],
+      noise(256, 3).map((w, i) => (i % 16 === 0 ? 40 * w : w)),
+    ),
+    b2: known('float32', [16], noise(16, 4)),
+    w3: known('float32', [16, 4], noise(64, 5)),
+    b3: known('float32', [4], noise(4, 6)),
+  },
+})
+const feeds = (seed: number): Feeds => ({ x: new Tensor('float32', noise(64 * 8, seed), [64, 8]) })
+const calibration = Array.from({ length: 8 }, (_, i) => feeds(10 + i))
+const validation = Array.from({ length: 4 }, (_, i) => feeds(100 + i))
+const quantize = (options: Partial<QuantizeOptions> = {}): ReturnType<typeof quantizeOnnx> =>
+  quantizeOnnx(network, { calibration, validation, ...options })
+
+describe('ranges', () => {
+  test('of a percentile leave out as much below as above', () => {
+    const counts = new Float64Array(100).fill(1)
+    expect(percentileRange({ counts, width: 1, first: -50 }, 90)).toEqual({ min: -45, max: 45 })
+    expect(percentileRange({ counts, width: 1, first: -50 }, 100)).toEqual({ min: -50, max: 50 })
+  })
+
+  test('of the least divergence cut off a far outlier, and keep a flat distribution whole', () => {
+    const counts = new Float64Array(4096)
+    for (let i = 0; i < 1024; i++) counts[i] = 1000 - i * 0.9
+    counts[4095] = 1
+    const { min, max } = entropyRange({ counts, width: 0.5, first: 0 })
+    expect(min).toBe(0)
+    expect(max).toBeLessThan(0.6 * 2048)
+    expect(max).toBeGreaterThan(0.15 * 2048)
+    expect(entropyRange({ counts: new Float64Array(4096).fill(7), width: 1, first: -2048 })).toEqual({
+      min: -2048,
+      max: 2048,
+    })
+  })
+
+  test.each(['minmax', 'mse', 'grid', 'percentile', 'entropy'] as const)(
+    'of method %s keep the network',
+    async (method) => {
+      const { report } = await quantize({ method })
+      expect(report.outputs[0]?.sqnrDb).toBeGreaterThan(25)
+    },
+  )
+
+  test('of a lower percentile are narrower', async () => {
+    const spanAt = async (percentile: number): Promise<number> => {
+      const { report } = await quantize({ method: 'percentile', percentile })
+      const { min, max } = report.layers[0]?.range ?? { min: 0, max: 0 }
+      return max - min
+    }
+    expect(await spanAt(90)).toBeLessThan(0.9 * (await spanAt(100)))
+  })
+
+  test('of a percentile need that method', async () => {
+    await expect(quantize({ percentile: 99 })).rejects.toThrow(
+      /options\.percentile must be .* with method 'percentile'/,
+    )
+    await expect(quantize({ method: 'percentile', percentile: 50 })).rejects.toThrow(/above 50/)
+  })
+})
+
+describe('bias correction', () => {
+  test('adds what rounding takes from the mean of each channel, with groups and taps', () => {
+    const weight = known('float32', [4, 2, 3], noise(24, 7))
+    const quantized = quantizeWeight(weight, 0, 1, undefined)
+    const means = Float64Array.of(1, -2, 3, 0.5)
+    const got = biasCorrection(weight, quantized, 0, means)
+    const wanted = Array.from({ length: 4 }, (_, out) => {
+      let sum = 0
+      for (let i = 0; i < 2; i++)
+        for (let tap = 0; tap < 3; tap++) {
+          const at = (out * 2 + i) * 3 + tap
+          const lost = (weight.data[at] ?? 0) - (quantized.codes.data[at] ?? 0) * (quantized.scales[out] ?? 0)
+          sum += lost * (means[Math.floor(out / 2) * 2 + i] ?? 0)
+        }
+      return sum
+    })
+    wanted.forEach((value, out) => {
+      expect(got[out]).toBeCloseTo(value, 6)
+    })
+  })
+
+  test('brings the mean of the results nearer to that of float', async () => {
+    const offset = async (biasCorrection: boolean): Promise<number> => {
+      const { model } = await quantize({ biasCorrection, excludeTypes: ['MatMul'] })
+      const [float, int8] = [InferenceSession.createSync(network), InferenceSession.createSync(model)]
+      const sums = new Float64Array(4)
+      for (const sample of calibration) {
+        const [a, b] = [float.runSync(sample)['y']?.data, int8.runSync(sample)['y']?.data] as Float32Array[]
+        a?.forEach((value, i) => (sums[i % 4] = (sums[i % 4] ?? 0) + (b?.[i] ?? 0) - value))
+      }
+      return Math.hypot(...sums)
+    }
+    expect(await offset(true)).toBeLessThan(await offset(false))
+  })
+
+  test('gives a bias to layers that have none', async () => {
+    const bare = modelOf({
+      inputs: { x: ['float32', [1, 4, 5, 5]] },
+      outputs: { y: 'float32' },
+      nodes: [
+        ['Conv', ['x', 'w'], ['h'], { kernel_shape: [3, 3] }],
+        ['GlobalAveragePool', ['h'], ['y']],
+      ],
+      constants: { w: known('float32', [2, 4, 3, 3], noise(72, 8)) },
+    })
+    const samples = [{ x: new Tensor('float32', noise(100, 9).map(Math.abs), [1, 4, 5, 5]) }]
+    const { model } = await quantizeOnnx(bare, { calibration: samples, biasCorrection: true })
+    const conv = parseModel(model).graph.nodes.find(({ op }) => op === 'Conv')
+    expect(conv?.inputs).toHaveLength(3)
+    expect(() => InferenceSession.createSync(model).runSync(samples[0] ?? {})).not.toThrow()
+  })
+})
+
+describe('a target', () => {
+  test('that holds leaves nothing in float', async () => {
+    const { report } = await quantize({ target: { drop: 50 } })
+    expect(report.keptFloat).toEqual([])
+    expect(report.search).toHaveLength(1)
+  })
+
+  test('that needs it keeps the costliest nodes in float, the fewest that do', async () => {
+    const metric = (session: InferenceSession): number => {
+      const float = InferenceSession.createSync(network)
+      let worst = 0
+      for (const sample of validation) {
+        const [a, b] = [float.runSync(sample)['y']?.data, session.runSync(sample)['y']?.data] as Float32Array[]
+        a?.forEach((value, i) => (worst = Math.max(worst, Math.abs(value - (b?.[i] ?? 0)))))
+      }
+      return -worst
+    }
+    const plain = await quantize()
+    const loss = plain.report.outputs[0]?.largestError ?? 0
+    const { report } = await quantize({ target: { drop: 0.7 * loss, metric } })
+    expect(report.keptFloat.length).toBeGreaterThan(0)
+    expect(report.keptFloat.length).toBeLessThan(3)
+    const kept = report.keptFloat.length
+    for (const point of report.search) expect(point.drop <= 0.7 * loss).toBe(point.keptFloat >= kept)
+    const again = await quantize({ target: { drop: 0.7 * loss, metric } })
+    expect(again.report.search).toEqual(report.search)
+  })
+
+  test('that nothing but float meets leaves all in float', async () => {
+    const { model, report } = await quantize({ target: { drop: 0, metric: exact } })
+    expect(report.quantizedNodes).toBe(0)
+    const [sample = {}] = validation
+    expect(InferenceSession.createSync(model).runSync(sample)['y']).toEqual(
+      InferenceSession.createSync(network).runSync(sample)['y'],
+    )
+  })
+
+  /** 1 for float's very bytes, 0 for any others. */
+  function exact(session: InferenceSession): number {
+    const [sample = {}] = validation
+    const wanted = InferenceSession.createSync(network).runSync(sample)['y']?.data as Float32Array
+    const got = session.runSync(sample)['y']?.data as Float32Array
+    return Number(wanted.every((value, i) => value === got[i]))
+  }
+
+  test.each([
+    [{ target: { drop: -1 } }, /options\.target\.drop must be a number of at least 0/],
+    [{ target: { drop: 1, metric: 'magic' } }, /options\.target\.metric must be 'agreement' or a function/],
+    [{ target: { drop: 1 }, validation: undefined }, /options\.validation must be samples/],
+    [{ target: { drop: 1, metric: () => NaN } }, /options\.target\.metric must be a function that gives a number/],
+  ])('%j is refused', async (options, wanted) => {
+    await expect(quantize(options as Partial<QuantizeOptions>)).rejects.toThrow(wanted)
+  })
+})
+
+describe('the report', () => {
+  test('has each int8 node with its range and ratio', async () => {
+    const { report } = await quantize()
+    expect(report.layers.map(({ op, output }) => [op, output])).toEqual([
+      ['Gemm', 'r1'],
+      ['Gemm', 'r2'],
+      ['MatMul', 'y'],
+    ])
+    for (const { seen, range, sqnrDb, output } of report.layers) {
+      expect(sqnrDb).toBeGreaterThan(20)
+      if (output === 'y') continue
+      expect(seen?.min).toBe(0)
+      expect(range?.max).toBeLessThanOrEqual((seen?.max ?? 0) * 1.001)
+    }
+    expect(report.advice).toEqual([])
+  })
+
+  test('advises where there is something to mend', () => {
+    const range = { min: 0, max: 1 }
+    const layer = { node: 'conv7', op: 'Conv', output: 'o', sqnrDb: 4, seen: { min: 0, max: 9 }, range }
+    const base = {
+      samples: 64,
+      nodes: 10,
+      quantizedNodes: 9,
+      floatBytes: 1,
+      quantizedBytes: 1,
+      validationSamples: 4,
+      outputs: [{ name: 'y', sqnrDb: 9, largestError: 1, classAgreement: undefined }],
+      layers: [layer],
+      keptFloat: [],
+      search: [],
+    }
+    const text = adviceFor(base, 'mse').join('\n')
+    expect(text).toContain('"y" has 9.0 dB')
+    expect(text).toMatch(/cut off at "conv7"/)
+    expect(text).toMatch(/exclude`: "conv7"/)
+    expect(adviceFor({ ...base, samples: 2, validationSamples: 0 }, 'mse').join('\n')).toMatch(
+      /Only 2 samples[^]*Nothing was compared/,
+    )
+    expect(adviceFor({ ...base, layers: [{ ...layer, seen: range }] }, 'minmax').join('\n')).toMatch(/try method "mse"/)
+  })
+})
+
+describe('the dynamic form', () => {
+  test('needs no samples, keeps the network, and runs as fused layers', async () => {
+    const { model, report } = await quantizeOnnxDynamic(network, { validation })
+    expect(report.quantizedNodes).toBe(3)
+    expect(report.outputs[0]?.sqnrDb).toBeGreaterThan(25)
+    const session = InferenceSession.createSync(model)
+    expect(session.explainPlan()).toContain('DynamicMatMul')
+    expect(session.explainPlan()).not.toMatch(/ flinear | fmatmul /)
+  })
+
+  test('of a convolution is one too', async () => {
+    const convolution = modelOf({
+      inputs: { x: ['float32', [1, 4, 8, 8]] },
+      outputs: { y: 'float32' },
+      nodes: [['Conv', ['x', 'w', 'b'], ['y'], { kernel_shape: [3, 3], pads: [1, 1, 1, 1], group: 2 }]],
+      constants: { w: known('float32', [6, 2, 3, 3], noise(108, 8)), b: known('float32', [6], noise(6, 9)) },
+    })
+    const samples = [{ x: new Tensor('float32', noise(256, 10), [1, 4, 8, 8]) }]
+    const { model, report } = await quantizeOnnxDynamic(convolution, { validation: samples })
+    expect(report.outputs[0]?.sqnrDb).toBeGreaterThan(30)
+    expect(InferenceSession.createSync(model).explainPlan()).toContain('DynamicConv')
+  })
+
+  test('leaves in float what is excluded', async () => {
+    const { model, report } = await quantizeOnnxDynamic(network, { excludeTypes: ['MatMul'] })
+    expect(report.quantizedNodes).toBe(2)
+    expect(parseModel(model).graph.nodes.some(({ op }) => op === 'MatMul')).toBe(true)
+  })
+})

@@ -1,0 +1,63 @@
+/** Small ONNX models for tests, as bytes. */
+import { Attributes, type Attribute } from '../../src/graph/attributes'
+import { Graph, GraphNode, type Dim, type ValueInfo } from '../../src/graph/graph'
+import { serializeModel } from '../../src/onnx/write'
+import type { ElementType } from '../../src/onnx/types'
+import type { Value } from '../../src/runtime/value'
+
+/** A node: operator, inputs, outputs, attributes. */
+export type NodeSpec = readonly [
+  op: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  attributes?: Readonly<Record<string, number | string | readonly number[]>>,
+]
+
+/** A model to be written. */
+export interface ModelSpec {
+  readonly inputs: Readonly<Record<string, readonly [type: ElementType, dims: readonly Dim[]]>>
+  readonly outputs: Readonly<Record<string, ElementType>>
+  readonly nodes: readonly NodeSpec[]
+  readonly constants?: Readonly<Record<string, Value>>
+  readonly opset?: number
+}
+
+/** Whole numbers are ints; floats are written as `'0.5f'`. */
+function attributeOf(value: number | string | readonly number[]): Attribute {
+  if (typeof value === 'number') return { kind: 'int', value }
+  if (typeof value !== 'string') return { kind: 'ints', value }
+  return /^-?[\d.]+f$/.test(value) ? { kind: 'float', value: Number(value.slice(0, -1)) } : { kind: 'string', value }
+}
+
+/** The bytes of a model. A domain is written before the operator: `com.microsoft:QLinearAdd`. */
+export function modelOf({ inputs, outputs, nodes, constants = {}, opset = 17 }: ModelSpec): Uint8Array {
+  const info = (name: string, type: ElementType, dims: readonly Dim[] | undefined): ValueInfo => ({ name, type, dims })
+  const graph = new Graph({
+    name: 'test',
+    inputs: Object.entries(inputs).map(([name, [type, dims]]) => info(name, type, dims)),
+    outputs: Object.entries(outputs).map(([name, type]) => info(name, type, undefined)),
+    nodes: nodes.map(([title, from, to, attributes = {}], i) => {
+      const [op = '', domain = ''] = title.split(':').reverse()
+      const list = Object.entries(attributes).map(([name, value]) => [name, attributeOf(value)] as const)
+      return new GraphNode({
+        op,
+        domain,
+        opset,
+        name: `n${String(i)}`,
+        inputs: from,
+        outputs: to,
+        attributes: Attributes.of(Object.fromEntries(list)),
+      })
+    }),
+    constants: new Map(Object.entries(constants)),
+    infos: new Map(),
+  })
+  return serializeModel(graph, {
+    irVersion: 8,
+    opsets: new Map([
+      ['', opset],
+      ['com.microsoft', 1],
+    ]),
+    metadata: new Map(),
+  })
+}
