@@ -1,7 +1,7 @@
 // The parity suite in an arm64 Node, emulated by qemu's user mode: every kernel on every instruction set of arm64 against
 // the oracle. Needs Debian's qemu-user, and the binary of `npm run prebuild -- --target linux-arm64-glibc`.
 //
-//   npm run test:arm64                    the parity suite; INT8_PARITY_RUNS cases of each kernel (5)
+//   npm run test:arm64                    the parity suite; INT8_PARITY_RUNS cases of each kernel (3)
 //   npm run test:arm64 -- test/tensor     other tests
 //
 // Sources and tests are compiled first (build-arm64), because jest's compiler has no binary for arm64 here.
@@ -70,7 +70,7 @@ run(
     env: {
       ...process.env,
       NAPI_RS_NATIVE_LIBRARY_PATH: resolver,
-      INT8_PARITY_RUNS: process.env.INT8_PARITY_RUNS ?? '5',
+      INT8_PARITY_RUNS: process.env.INT8_PARITY_RUNS ?? '3',
     },
   },
 )

@@ -5,7 +5,7 @@
 //   npm run test:runtimes -- node         only those whose name holds the text
 //   npm run test:runtimes -- --musl       Bun for musl as well, on the one of `npm run prebuild -- --target linux-x64-musl`
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -60,6 +60,10 @@ function packed() {
   }
   const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'))
   run('tar', ['-xzf', tarball], folder)
+  // What it depends on lies beside it, as npm would put it.
+  const { dependencies = {} } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  for (const name of Object.keys(dependencies))
+    cpSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), { recursive: true, dereference: true })
   return folder
 }
 

@@ -2,6 +2,7 @@
  * The package as users get it: `npm pack`, then `npm install --ignore-scripts --offline` of the tarball into an empty
  * folder, and programs that run there without a compiler on the PATH.
  */
+import { spawnSync } from 'node:child_process'
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { install, packedBinary, runIn } from './install'
@@ -78,15 +79,22 @@ test('the package carries compiled JavaScript, types and a binary, and nothing t
   expect(builds).toEqual([])
 })
 
-test('the package has no script that npm would run on install, and no dependencies', () => {
-  const manifest = JSON.parse(readFileSync(join(place.folder, 'node_modules/int8/package.json'), 'utf8')) as {
-    readonly scripts: Readonly<Record<string, string>>
-    readonly dependencies?: unknown
-  }
-  expect(Object.keys(manifest.scripts)).not.toEqual(
-    expect.arrayContaining([expect.stringMatching(/^((pre|post)?install|(pre|post)?prepare|build|postbuild)$/)]),
-  )
-  expect(manifest.dependencies).toBeUndefined()
+interface Manifest {
+  readonly scripts?: Readonly<Record<string, string>>
+  readonly dependencies?: Readonly<Record<string, string>>
+}
+
+function manifestOf(name: string): Manifest {
+  return JSON.parse(readFileSync(join(place.folder, 'node_modules', name, 'package.json'), 'utf8')) as Manifest
+}
+
+test('neither the package nor its one dependency has a script that npm would run on install', () => {
+  const manifest = manifestOf('int8')
+  expect(Object.keys(manifest.dependencies ?? {})).toEqual(['@bufbuild/protobuf'])
+  const dependency = manifestOf('@bufbuild/protobuf')
+  expect(dependency.dependencies).toBeUndefined()
+  const scripts = [...Object.keys(manifest.scripts ?? {}), ...Object.keys(dependency.scripts ?? {})]
+  expect(scripts.filter((name) => /^((pre|post)?install|(pre|post)?prepare)$/.test(name))).toEqual([])
 })
 
 describe('installed with scripts off, offline, with no compiler on the PATH', () => {
@@ -102,6 +110,16 @@ describe('installed with scripts off, offline, with no compiler on the PATH', ()
     const native = answer('import.mjs', imported)
     expect(native).toMatchObject({ name: 'native', warnings: [], oneSetOfClasses: true })
     expect(native.codes).toBe(javascript.codes)
+  })
+
+  test('the program int8 is there, and knows its commands', () => {
+    const program = join(place.folder, 'node_modules/.bin/int8')
+    const { status, stdout, stderr } = spawnSync(program, ['--help'], {
+      encoding: 'utf8',
+      shell: process.platform === 'win32',
+    })
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('quantize a float ONNX model to int8')
   })
 
   test('every instruction set gives the same bytes', () => {

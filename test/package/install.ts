@@ -1,6 +1,15 @@
 /** An installed package for the tests: packed as npm packs it, installed offline with scripts off. */
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { candidates } from '../../src/backend/candidates'
@@ -40,10 +49,28 @@ export function install(): { folder: string; bin: string; files: readonly string
   npm(['pack', '--pack-destination', temporary], staged)
   const tarball = readdirSync(temporary).find((name) => name.endsWith('.tgz')) ?? ''
   writeFileSync(join(folder, 'package.json'), '{ "name": "consumer", "private": true }')
-  npm(['install', '--ignore-scripts', '--offline', '--no-audit', '--no-fund', join(temporary, tarball)], folder)
+  // What the package depends on, packed too: nothing is downloaded.
+  const dependencies = Object.keys(dependenciesOf(join(root, 'package.json')))
+  const tarballs = dependencies.map((name) => packed(join(root, 'node_modules', name), temporary))
+  npm(
+    ['install', '--ignore-scripts', '--offline', '--no-audit', '--no-fund', ...tarballs, join(temporary, tarball)],
+    folder,
+  )
   const installed = join(folder, 'node_modules/int8')
   const files = readdirSync(installed, { recursive: true, encoding: 'utf8' }).sort()
   return { folder, bin, files }
+}
+
+function dependenciesOf(path: string): Readonly<Record<string, string>> {
+  const { dependencies = {} } = JSON.parse(readFileSync(path, 'utf8')) as { dependencies?: Record<string, string> }
+  return dependencies
+}
+
+/** Packs an installed package; returns the tarball. */
+function packed(folder: string, to: string): string {
+  const before = new Set(readdirSync(to))
+  npm(['pack', '--ignore-scripts', '--pack-destination', to], folder)
+  return join(to, readdirSync(to).find((name) => !before.has(name)) ?? '')
 }
 
 /** Runs a program in the folder of an installed package, with only `node` on the PATH. */
