@@ -3,6 +3,9 @@
 const benchmarks = {
   layers: async () => (await import('./layers.mjs')).layers,
   floats: async () => (await import('./floats.mjs')).floats,
+  models: async () => (await import('./models.mjs')).models,
+  accuracy: async () => (await import('./accuracy.mjs')).accuracy,
+  loading: async () => (await import('./loading.mjs')).loading,
   threads: async () => (await import('./threads.mjs')).threads,
   memory: async () => (await import('./memory.mjs')).memory,
   calls: async () => (await import('./calls.mjs')).calls,

@@ -69,7 +69,7 @@ StreamRunner elementwise(const std::string& op, int64_t n) {
     return StreamRunner{4 * n, 4 * n, [o, run] { run(*o); }, {}};
   };
   const auto unary = [&](Unary u) {
-    return floats_to_floats([u](Operands& a) { funary(u, a.floats, a.y_floats, 0.01f); });
+    return floats_to_floats([u](Operands& a) { funary(u, a.floats, a.y_floats, 0.01f, 1); });
   };
   if (op == "quantize") {
     o->floats = random_floats(n);
@@ -103,7 +103,7 @@ StreamRunner elementwise(const std::string& op, int64_t n) {
   if (op == "fadd") {
     o->floats2 = random_floats(n);
     StreamRunner r = floats_to_floats([shape, dense](Operands& a) {
-      fadd(a.floats, a.floats2, a.y_floats, {shape, dense, dense});
+      fbinary(Binary::kAdd, a.floats, a.floats2, a.y_floats, {shape, dense, dense});
     });
     r.read *= 2;
     return r;
@@ -114,6 +114,10 @@ StreamRunner elementwise(const std::string& op, int64_t n) {
   if (op == "tanh") return unary(Unary::kTanh);
   if (op == "hardswish") return unary(Unary::kHardswish);
   if (op == "leaky-relu") return unary(Unary::kLeakyRelu);
+  if (op == "log") return unary(Unary::kLog);
+  if (op == "erf") return unary(Unary::kErf);
+  if (op == "gelu") return unary(Unary::kGelu);
+  if (op == "silu") return unary(Unary::kSilu);
   throw std::runtime_error("no elementwise kernel is called " + op);
 }
 
@@ -131,7 +135,8 @@ StreamRunner reduce(const std::string& op, int64_t n) {
     return {4 * n,
             0,
             [o, n] {
-              fmean(o->floats, std::span(o->y_floats).first(static_cast<size_t>(n / kLength)), n / kLength, kLength);
+              freduce(Reduce::kMean, o->floats, std::span(o->y_floats).first(static_cast<size_t>(n / kLength)),
+                      n / kLength, kLength);
             },
             {}};
   }

@@ -35,6 +35,7 @@ const root = protobuf.Root.fromJSON({
       fields: {
         name: field(1, 'string'),
         i: field(3, 'int64'),
+        f: field(2, 'float'),
         ints: field(8, 'int64', 'repeated'),
         type: field(20, 'int32'),
       },
@@ -51,26 +52,36 @@ const root = protobuf.Root.fromJSON({
     TypeProto: { fields: { tensorType: field(1, 'TypeProtoTensor') } },
     TypeProtoTensor: { fields: { elemType: field(1, 'int32'), shape: field(2, 'TensorShapeProto') } },
     TensorShapeProto: { fields: { dim: field(1, 'Dimension', 'repeated') } },
-    Dimension: { fields: { dimValue: field(1, 'int64') } },
+    Dimension: { fields: { dimValue: field(1, 'int64'), dimParam: field(2, 'string') } },
   },
 })
 
 const types = { float32: 1, uint8: 2, int8: 3, int32: 6 }
 
-const initializer = (name, type, dims, array) => ({
+export const initializer = (name, type, dims, array) => ({
   name,
   dataType: types[type],
   dims,
   rawData: new Uint8Array(array.buffer, array.byteOffset, array.byteLength),
 })
-const value = (name, type, dims) => ({
+export const value = (name, type, dims) => ({
   name,
-  type: { tensorType: { elemType: types[type], shape: { dim: dims.map((dimValue) => ({ dimValue })) } } },
+  type: {
+    tensorType: {
+      elemType: types[type],
+      shape: { dim: dims.map((dim) => (typeof dim === 'string' ? { dimParam: dim } : { dimValue: dim })) },
+    },
+  },
 })
-const int = (name, i) => ({ name, i, type: 2 })
-const ints = (name, list) => ({ name, ints: list, type: 7 })
+export const int = (name, i) => ({ name, i, type: 2 })
+export const ints = (name, list) => ({ name, ints: list, type: 7 })
 
 function encode(node, initializers, input, output) {
+  return encodeGraph([node], initializers, input, output)
+}
+
+/** The bytes of a model of ONNX's operator set 17. */
+export function encodeGraph(nodes, initializers, input, output) {
   const Model = root.lookupType('ModelProto')
   return Model.encode({
     irVersion: 8,
@@ -78,7 +89,7 @@ function encode(node, initializers, input, output) {
       { domain: '', version: 17 },
       { domain: 'com.microsoft', version: 1 },
     ],
-    graph: { name: 'layer', node: [node], initializer: initializers, input: [input], output: [output] },
+    graph: { name: 'layer', node: nodes, initializer: initializers, input: [input], output: [output] },
   }).finish()
 }
 
