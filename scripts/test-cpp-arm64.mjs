@@ -52,7 +52,9 @@ function test({ cpu, isa, tests }) {
   console.log(`\nqemu -cpu ${cpu}, which has to choose ${isa}`)
   const options = ['--test-dir', join(root, directory), '--output-on-failure', '--no-tests=error']
   const chosen = ['-R', pattern ?? tests, '--parallel', String(os.availableParallelism())]
-  return run('ctest', [...options, ...chosen], { QEMU_CPU: cpu, GTEST_FILTER: filter, INT8_TEST_ISA: isa })
+  // New memory is full of garbage, which shows what is read before it is written.
+  const env = { QEMU_CPU: cpu, GTEST_FILTER: filter, INT8_TEST_ISA: isa, MALLOC_PERTURB_: '165' }
+  return run('ctest', [...options, ...chosen], env)
 }
 
 for (const tool of ['aarch64-linux-gnu-g++', 'qemu-aarch64']) {

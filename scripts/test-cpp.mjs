@@ -45,7 +45,8 @@ const results = [
     build('build-cpp-asan', 'address,undefined') &&
       test('build-cpp-asan', pattern || '.', {
         UBSAN_OPTIONS: 'print_stacktrace=1',
-        ASAN_OPTIONS: 'detect_leaks=1:allocator_may_return_null=1',
+        // New memory is full of garbage, which shows what is read before it is written.
+        ASAN_OPTIONS: 'detect_leaks=1:allocator_may_return_null=1:max_malloc_fill_size=16777216',
       }),
   ],
 ]

@@ -60,6 +60,7 @@ bool pack_gemm(const QuantizedWeights& weights, uint8_t flip, PackedQuantized& p
   p.w = AlignedBuffer<int8_t>(static_cast<size_t>(p.panels.bytes()) + 1);
   if (p.w.data() == nullptr) return false;
   pack_panels(p.panels, weights.codes.data(), flip, p.w.data());
+  p.w[p.w.size() - 1] = 0;
   return true;
 }
 
