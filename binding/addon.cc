@@ -6,7 +6,7 @@ const char kImage = 0;
 
 // Raised with every change of a function's arguments, here and in src/backend/native.ts: a binary that is older or
 // newer than the JavaScript beside it is refused with words, not called with arguments that it reads differently.
-constexpr int kAbi = 12;
+constexpr int kAbi = 13;
 
 Int8Addon::Int8Addon(Napi::Env env, Napi::Object exports) : calls_(env) {
   Registry registry(*this, exports);

@@ -34,18 +34,18 @@ class Int8Addon : public Napi::Addon<Int8Addon> {
 
   AsyncCalls& calls() { return calls_; }
 
-  // Reads a kernel's arguments and adds it to a plan.
-  using AddStep = void (*)(Args& args, Plan& plan);
+  // Reads a kernel's arguments and returns what runs it.
+  using ReadStep = Plan::Job (*)(Args& args);
   // A kernel's name, as a literal, and its reader; nulls for a name that no kernel has.
-  std::pair<const char*, AddStep> step(std::string_view kernel) const {
+  std::pair<const char*, ReadStep> step(std::string_view kernel) const {
     const auto found = steps_.find(kernel);
-    return found == steps_.end() ? std::pair<const char*, AddStep>{} : std::pair{found->first.data(), found->second};
+    return found == steps_.end() ? std::pair<const char*, ReadStep>{} : std::pair{found->first.data(), found->second};
   }
 
  private:
   friend class Registry;
   std::deque<Function> functions_;  // addresses stay
-  std::unordered_map<std::string_view, AddStep> steps_;
+  std::unordered_map<std::string_view, ReadStep> steps_;
   AsyncCalls calls_;
 };
 
@@ -168,7 +168,7 @@ void Registry::add(const char* name) {
 template <auto Parse>
 void Registry::kernel(const char* name, const char* async_name) {
   runner<Parse>(name, async_name);
-  addon_.steps_.emplace(name, [](Args& args, Plan& plan) { plan.add(with_status(Parse(args))); });
+  addon_.steps_.emplace(name, [](Args& args) -> Plan::Job { return with_status(Parse(args)); });
 }
 
 template <auto Parse>

@@ -10,15 +10,19 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
+// What becomes of inputs that do not lie in a plan's memory.
+enum class Others { kKept, kReadInPlace };
+
 // While a plan's steps are read: arrays over the buffer that stands for the plan's memory lie there.
 class PlanMemory final : public Memory {
  public:
-  PlanMemory(Napi::Env env, const char* op, Plan& plan, std::span<const uint8_t> stand_in)
-      : env_(env), op_(op), plan_(plan), stand_in_(stand_in) {}
+  PlanMemory(Napi::Env env, const char* op, Plan& plan, std::span<const uint8_t> stand_in, Others others)
+      : env_(env), op_(op), plan_(plan), stand_in_(stand_in), others_(others) {}
 
   const uint8_t* input(const uint8_t* data, size_t size) override {
     const uint8_t* place = find(data, size);
-    return place == nullptr ? plan_.keep(data, size) : place;
+    if (place != nullptr) return place;
+    return others_ == Others::kKept ? plan_.keep(data, size) : data;
   }
 
   uint8_t* output(napi_value, const char* name, const uint8_t* data, size_t size, bool) override {
@@ -43,6 +47,7 @@ class PlanMemory final : public Memory {
   const char* op_;
   Plan& plan_;
   std::span<const uint8_t> stand_in_;
+  Others others_;
 };
 
 // A plan in use: let go when the last copy is.
@@ -80,21 +85,38 @@ auto run(Args& args) {
   return [=, in_use = std::move(in_use)] { return in_use->plan().run(first, last, times); };
 }
 
-// planStep(plan, memory, kernel, …arguments of the kernel): arrays over `memory`, an ArrayBuffer of the plan's size,
-// lie in the plan's own.
+// The arguments (plan, memory, kernel, …arguments of the kernel): arrays over `memory`, an ArrayBuffer of the plan's
+// size, lie in the plan's own. take(job, name) receives what runs the kernel.
+template <class Take>
+void read_step(Args& args, const Int8Addon& addon, Plan& plan, const char* function, Others others, Take take) {
+  const auto stand_in = args.buffer(1, "memory");
+  if (stand_in.size() != plan.arena().size()) args.fail_range("memory", "is not of the plan's size");
+  const auto [kernel, read] = addon.step(args.text(2, "kernel"));
+  if (read == nullptr) args.fail_type("kernel", "is not the name of a kernel");
+  const std::string op = std::string(function) + ": " + kernel;
+  PlanMemory memory(args.env(), op.c_str(), plan, stand_in, others);
+  Args step(args.info(), op.c_str(), &memory, 3);
+  take(read(step), op.c_str());
+}
+
+// planStep(plan, memory, kernel, …arguments of the kernel): adds a step.
 Napi::Value add_step(Args& args, Int8Addon& addon) {
   const auto in_use = use(args);
   Plan& plan = in_use->plan();
-  const auto stand_in = args.buffer(1, "memory");
-  if (stand_in.size() != plan.arena().size()) args.fail_range("memory", "is not of the plan's size");
-  const auto [kernel, add] = addon.step(args.text(2, "kernel"));
-  if (add == nullptr) args.fail_type("kernel", "is not the name of a kernel");
   const size_t kept = plan.kept();
-  const std::string op = std::string("planStep: ") + kernel;
-  PlanMemory memory(args.env(), op.c_str(), plan, stand_in);
-  Args step(args.info(), op.c_str(), &memory, 3);
-  add(step, plan);
+  read_step(args, addon, plan, "planStep", Others::kKept,
+            [&](Plan::Job job, const char*) { plan.add(std::move(job)); });
   Handle<Plan>::find(args.env(), args.value(0))->grow(args.env(), plan.kept() - kept);
+  return args.env().Undefined();
+}
+
+// planApply(plan, memory, kernel, …arguments of the kernel): runs it now; inputs that do not lie in the plan's memory
+// are the caller's own.
+Napi::Value apply(Args& args, Int8Addon& addon) {
+  const auto in_use = use(args);
+  read_step(args, addon, in_use->plan(), "planApply", Others::kReadInPlace, [&](const Plan::Job& job, const char* op) {
+    if (const int8::Status status = job(); status != int8::Status::kOk) throw_status(args.env(), op, status);
+  });
   return args.env().Undefined();
 }
 
@@ -158,6 +180,7 @@ int8::Status Plan::run(size_t first, size_t last, std::span<double> nanoseconds)
 void add_plan(Registry& registry) {
   registry.maker<create>("planCreate");
   registry.function<add_step>("planStep");
+  registry.function<apply>("planApply");
   registry.runner<run>("planRun", "planRunAsync");
   registry.function<write>("planWrite");
   registry.function<read>("planRead");

@@ -189,7 +189,8 @@ std::shared_ptr<const PackedQuantized> pack_quantized_for(const QuantizedWeights
 namespace {
 
 const GemmRow& gemm_row_for(const QuantizedWeights& weights, Isa isa) {
-  return select_gemm_row(isa, tap_shape(choose_method(weights), weights).k);
+  const auto [taps, k] = tap_shape(choose_method(weights), weights);
+  return select_gemm_row(isa, taps, k);
 }
 
 }  // namespace

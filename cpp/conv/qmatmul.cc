@@ -95,7 +95,7 @@ Status qmatmul_for(const GemmRow& row, const CodesIn& a, const CodesIn& b, std::
 }
 
 Status qmatmul_s32(const CodesIn& a, const CodesIn& b, std::span<int32_t> y, const QuantizedMatmul& m) noexcept {
-  return qmatmul_for(select_gemm_row(active_isa(), m.inner), a, b, y, m);
+  return qmatmul_for(select_gemm_row(active_isa(), 1, m.inner), a, b, y, m);
 }
 
 }  // namespace int8

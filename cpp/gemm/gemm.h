@@ -106,15 +106,17 @@ struct GemmRow {
   SegmentsFn* run_segments = nullptr;  // may be null: not all kernels have one
   // Multiplies x - 128 as s8: the offsets hold 128*sum(w) for it.
   bool signed_x = false;
-  int split = 0;        // a panel is packed as parts of this many channels, one after the other; 0: as one
-  int64_t least_k = 0;  // weights whose taps have fewer bytes are left to the next row of the table
+  int split = 0;  // a panel is packed as parts of this many channels, one after the other; 0: as one
+  // Weights whose taps have fewer bytes each, or in all, are left to the next row of the table.
+  int64_t least_k = 0;
+  int64_t least_depth = 0;
   const GemmRow* small_pairs = nullptr;  // a faster row, taken instead for weights that pairs_fit (pack.h)
 };
 
 // Best first; portable is last.
 std::span<const GemmRow> gemm_rows();
-// The row for weights whose taps have k bytes.
-const GemmRow& select_gemm_row(Isa isa, int64_t k);
+// The row for weights of `taps` taps of k bytes.
+const GemmRow& select_gemm_row(Isa isa, int64_t taps, int64_t k);
 
 namespace gemm {
 

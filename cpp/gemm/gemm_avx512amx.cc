@@ -1,26 +1,25 @@
 // Y[m,n] = epilogue(offset[n] - zw[n]*sum(X[m]) + sum_k X[m,k] * W[k,n]) on tile registers (numerics.md 4, 5).
 //
-// Tile   32 rows x 32 channels, K by 64: 2 x 2 accumulators (tmm0-3), 2 of X (tmm4, 5), 2 of W (tmm6, 7): all eight. A
-//        tdpbusd multiplies 16 x 64 by 64 x 16 in 16 cycles; four of them, 64 cycles, need four tile loads of 8 cycles.
+// Tile   32 rows x 32 channels, K by 64: 2 x 2 accumulators (tmm0-3), 2 of X (tmm4, 5), 2 of W (tmm6, 7): all eight.
+//        A tdpbusd multiplies 16 x 64 by 64 x 16 in 16 cycles; four of them, 64 cycles, need four tile loads of 8.
 // X      dense rows of b.depth bytes (GemmRow::gather makes them where they are not): all taps of a row lie one after
-// the
-//        other, so K is padded once. Or segments of output rows under taps that are a whole number of steps, or less
-//        than one: a tile is configured for any K up to 64, though it takes no less time.
+//        the other, so K is padded once. Or segments of output rows under taps that are a whole number of steps, or
+//        less than one: a tile is configured for any K up to 64, though it takes no less time.
 // W      panels of pack_panels: [K/4][width][4], zero padded, so what X holds past K is of no account. 16 quads of 16
 //        channels are a tile as they lie.
 // Cache  X of a tile's rows stays in the first cache for both parts of a panel; W is read with the hint of streaming,
-// so
-//        that it does not drive X out: with plain loads 1024x1024x1024 takes half as long again.
+//        so that it does not drive X out: with plain loads 1024x1024x1024 takes half as long again.
 // Tried  tiles that start with the offsets (loaded with a stride of 0): slower than adding them in the epilogue.
+//        Finishing the sums of one block a few rows at a time between the products of the next: a quarter slower where
+//        K is small, no faster where it is not.
 // Exact  tdpbusd does not saturate; sums wrap.
-// Tails  m: the last tile is configured with fewer rows, so nothing past the last is read, and it takes less time; n:
-// one
-//        tile of channels instead of two, the store masked.
+// Tails  m: the last tile is configured with fewer rows, so nothing past the last is read, and it takes less time;
+//        n: one tile of channels instead of two, the store masked.
 // Small  few rows are bound by reading W: up to kFewRows go to the vpdpbusd tiles, which read the same panels, as do
-//        windows whose taps are not joined and that no segments cover.
+//        windows whose taps are not joined and that no segments cover. A K of up to 16 leaves three quarters of a tile
+//        empty: such weights are packed for the vpdpbusd tiles alone.
 // State  tiles are configured at the start of a panel and released at its end: a thread that keeps tile state makes
-// each
-//        of its context switches save 8 KB.
+//        each of its context switches save 8 KB.
 #include <cstring>
 
 #include "gemm/epilogue_avx512.h"
@@ -280,6 +279,7 @@ const GemmRow gemm::kAvx512Amx{.isa = Isa::kAvx512Amx,
                                .depth_quantum = 64,
                                .run_segments = run_segments,
                                .split = kSplit,
-                               .least_k = 9};
+                               .least_k = 9,
+                               .least_depth = 17};
 
 }  // namespace int8

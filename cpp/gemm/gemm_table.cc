@@ -19,9 +19,9 @@ std::span<const GemmRow> gemm_rows() {
   return rows;
 }
 
-const GemmRow& select_gemm_row(Isa isa, int64_t k) {
+const GemmRow& select_gemm_row(Isa isa, int64_t taps, int64_t k) {
   for (const GemmRow& row : gemm_rows()) {
-    if (row.isa <= isa && row.least_k <= k) return row;
+    if (row.isa <= isa && row.least_k <= k && row.least_depth <= taps * k) return row;
   }
   return gemm_rows().back();
 }

@@ -510,19 +510,24 @@ TEST(QConvCalls, PackedWeightsKeepTheirInstructionSet) {
       const auto packed =
           pack_quantized({.codes = codes, .zero_points = zeros, .out_channels = 3, .in_per_group = depth});
       ASSERT_TRUE(set_active_isa(before));
-      EXPECT_EQ(packed->gemm->isa, select_gemm_row(isa, depth).isa);
+      EXPECT_EQ(packed->gemm->isa, select_gemm_row(isa, 1, depth).isa);
     }
   }
 }
 
 TEST(QConvCalls, ARowLeavesWeightsOfShortTapsToTheNextOne) {
   for (const GemmRow& row : gemm_rows()) {
-    EXPECT_EQ(&select_gemm_row(row.isa, row.least_k), &row);
+    EXPECT_EQ(&select_gemm_row(row.isa, row.least_depth + 1, row.least_k + 1), &row);
+    EXPECT_EQ(&select_gemm_row(row.isa, 1, std::max(row.least_k, row.least_depth)), &row);
     if (row.least_k > 0) {
-      EXPECT_LT(select_gemm_row(row.isa, row.least_k - 1).isa, row.isa);
+      EXPECT_LT(select_gemm_row(row.isa, row.least_depth, row.least_k - 1).isa, row.isa);
+    }
+    if (row.least_depth > 0) {
+      EXPECT_LT(select_gemm_row(row.isa, 1, row.least_depth - 1).isa, row.isa);
     }
   }
   EXPECT_EQ(gemm_rows().back().least_k, 0);
+  EXPECT_EQ(gemm_rows().back().least_depth, 0);
 }
 
 }  // namespace

@@ -555,6 +555,11 @@ export interface Program {
 
 /** A compiled program with its memory. One run at a time: calls while a run is under way are errors. */
 export interface Executable {
+  /**
+   * Runs a step that is none of the program's, now. `y` lies in the program's memory; inputs that do not are read where
+   * they are.
+   */
+  apply(step: Step): void
   /** Copies into the program's memory, from a byte offset on. */
   write(offset: number, from: ArrayBufferView): void
   /** Copies out of it. */

@@ -13,6 +13,10 @@ export function oneAtATime(inner: Executable): Executable {
       })
   }
   return {
+    apply(step) {
+      enter()
+      inner.apply(step)
+    },
     write(offset, from) {
       enter()
       inner.write(offset, from)
@@ -58,6 +62,9 @@ export function interpret(backend: Pick<Backend, 'run' | 'runAsync'>, { memory, 
     return bytes.subarray(offset, offset + byteLength)
   }
   return oneAtATime({
+    apply({ kernel, operands }) {
+      backend.run(kernel, operands)
+    },
     write(offset, from) {
       place(offset, from).set(bytesOf(from))
     },

@@ -55,7 +55,7 @@ export type LoadResult =
 export const maxThreads = 256
 
 /** Raised with every change of a function's arguments, here and in `binding/addon.cc`. */
-const abi = 12
+const abi = 13
 
 declare const brand: unique symbol
 /** A plan of the addon's. */
@@ -82,6 +82,7 @@ interface Control {
   packImage(file: object, offset: number, length: number, sizes: Float64Array): PackedQuantized | null
   planCreate(bytes: number): NativePlan
   planStep(plan: NativePlan, memory: ArrayBuffer, kernel: KernelName, ...args: readonly unknown[]): void
+  planApply(plan: NativePlan, memory: ArrayBuffer, kernel: KernelName, ...args: readonly unknown[]): void
   planRun(plan: NativePlan, first: number, last: number, times: Float64Array | null): void
   planRunAsync(plan: NativePlan, first: number, last: number, times: Float64Array | null): Promise<void>
   planWrite(plan: NativePlan, offset: number, array: ArrayBufferView): void
@@ -108,6 +109,7 @@ const controlFunctions: readonly (keyof Control)[] = [
   'packImage',
   'planCreate',
   'planStep',
+  'planApply',
   'planRun',
   'planRunAsync',
   'planWrite',
@@ -256,13 +258,16 @@ function createNativeBackend(addon: Addon): NativeBackend {
 /** Records the program's steps in a plan of the addon's, which has memory of its own. */
 function compile(addon: Addon, { memory, steps }: Program): Executable {
   const plan = addon.planCreate(memory.byteLength)
-  const record = <K extends KernelName>(kernel: K, operands: Kernels[K]): void => {
+  const encode = <K extends KernelName>(call: 'planStep' | 'planApply', kernel: K, operands: Kernels[K]): void => {
     encoders[kernel]((...args) => {
-      addon.planStep(plan, memory, kernel, ...args)
+      addon[call](plan, memory, kernel, ...args)
     }, operands)
   }
-  for (const { kernel, operands } of steps) record(kernel, operands as never)
+  for (const { kernel, operands } of steps) encode('planStep', kernel, operands as never)
   return oneAtATime({
+    apply({ kernel, operands }) {
+      encode('planApply', kernel, operands as never)
+    },
     write(offset, from) {
       addon.planWrite(plan, offset, from)
     },

@@ -1,7 +1,8 @@
 /** A plan in words. */
 import type { Graph } from '../graph/graph'
 import { shapeText } from '../tensor/shape'
-import { arraysOf, type Plan } from './plan'
+import type { Plan } from './plan'
+import { arraysOf } from './uses'
 
 /** Describes what a run does: a line per step. `plan` is a reason where there is none. */
 export function explain(graph: Graph, plan: Plan | string): string {

@@ -1,13 +1,16 @@
 /**
  * A plan: a traced graph with its intermediate values placed in one block of memory, compiled by the backend. Steps of
- * the backend run one after the other without coming back to JavaScript; host steps stand between such stretches.
+ * the backend run one after the other without coming back to JavaScript; host steps stand between such stretches, entry
+ * steps before all.
  */
 import type { Backend, Executable } from '../backend/contract'
 import type { Step } from '../backend/steps'
 import type { NumericArray } from '../onnx/types'
-import { planArena, type Lifetime } from './arena'
-import { isHost, type GraphStep, type HostStep } from './steps'
-import type { Trace, TracedStep } from './trace'
+import { planArena } from './arena'
+import { findEntries } from './entries'
+import { isHost, type HostStep } from './steps'
+import type { Trace } from './trace'
+import { isArray, lifetimes } from './uses'
 import { copyOf, type Value } from './value'
 
 /** Steps that the backend runs in one go: indices into the program. */
@@ -28,6 +31,13 @@ interface HostPart {
 /** An array's place in memory, or the array itself where it is a constant. */
 type Place = { readonly offset: number; readonly like: NumericArray } | { readonly constant: NumericArray }
 
+/** What feeding an input runs. The step's `x` is to be the caller's array. */
+interface Entry {
+  readonly step: Step
+  /** Index in the trace. */
+  readonly index: number
+}
+
 /** Where an input or output lies. */
 interface Slot {
   readonly value: Value
@@ -40,12 +50,14 @@ export class Plan {
   /** Bytes that an instance takes for intermediate values, inputs and outputs. */
   readonly arenaBytes: number
   private readonly offsets: ReadonlyMap<ArrayBufferLike, number>
+  private readonly entries: ReadonlyMap<string, number>
   private readonly backend: Backend
 
   constructor(backend: Backend, trace: Trace) {
     this.backend = backend
     this.trace = trace
-    const lives = lifetimes(trace)
+    this.entries = findEntries(trace)
+    const lives = lifetimes(trace, this.entries)
     const buffers = [...lives.keys()]
     const arena = planArena([...lives.values()])
     this.offsets = new Map(buffers.map((buffer, i) => [buffer, arena.offsets[i] ?? 0]))
@@ -62,16 +74,24 @@ export class Plan {
     const memory = new ArrayBuffer(this.arenaBytes)
     const steps: Step[] = []
     const parts: (Stretch | HostPart)[] = []
-    for (const { step } of this.trace.steps) {
+    const entries = new Map<string, Entry>()
+    const inputOf = new Map([...this.entries].map(([name, index]) => [index, name]))
+    this.trace.steps.forEach(({ step }, index) => {
       if (isHost(step)) {
         parts.push({ kind: 'host', step, reads: step.reads.map(this.place), writes: step.writes.map(this.place) })
-        continue
+        return
       }
-      const first = steps.push(this.relocate(step, memory)) - 1
+      const relocated = this.relocate(step, memory)
+      const input = inputOf.get(index)
+      if (input !== undefined) {
+        entries.set(input, { step: relocated, index })
+        return
+      }
+      const first = steps.push(relocated) - 1
       const last = parts.at(-1)
       if (last?.kind === 'backend') parts.splice(-1, 1, { ...last, last: first + 1 })
       else parts.push({ kind: 'backend', first, last: first + 1 })
-    }
+    })
     const slots = (values: ReadonlyMap<string, Value>): Map<string, Slot> =>
       new Map(
         [...values].flatMap(([name, value]) => {
@@ -83,6 +103,7 @@ export class Plan {
       this.backend.compile({ memory, steps }),
       steps.length,
       parts,
+      entries,
       slots(this.trace.inputs),
       slots(this.trace.outputs),
       this.trace.outputs,
@@ -121,6 +142,9 @@ export class PlanInstance {
   private readonly executable: Executable
   private readonly stepCount: number
   private readonly parts: readonly (Stretch | HostPart)[]
+  private readonly entries: ReadonlyMap<string, Entry>
+  /** Nanoseconds that entry steps took last, by index in the trace. */
+  private readonly entryTimes = new Map<number, number>()
   private readonly inputs: ReadonlyMap<string, Slot>
   private readonly outputs: ReadonlyMap<string, Slot>
   private readonly results: ReadonlyMap<string, Value>
@@ -130,6 +154,7 @@ export class PlanInstance {
     executable: Executable,
     stepCount: number,
     parts: readonly (Stretch | HostPart)[],
+    entries: ReadonlyMap<string, Entry>,
     inputs: ReadonlyMap<string, Slot>,
     outputs: ReadonlyMap<string, Slot>,
     results: ReadonlyMap<string, Value>,
@@ -137,6 +162,7 @@ export class PlanInstance {
     this.executable = executable
     this.stepCount = stepCount
     this.parts = parts
+    this.entries = entries
     this.inputs = inputs
     this.outputs = outputs
     this.results = results
@@ -144,10 +170,16 @@ export class PlanInstance {
     this.staging = new Map(places.map((place) => [place, stage(place)]))
   }
 
-  /** Copies an input in. Inputs that no step reads have no place. */
+  /** Runs an input's entry step, or copies it in. `data` is not read after this returns. */
   feed(name: string, data: NumericArray): void {
+    const entry = this.entries.get(name)
     const slot = this.inputs.get(name)
-    if (slot !== undefined && data.length > 0) this.executable.write(slot.offset, data)
+    if (data.length === 0) return
+    if (entry !== undefined) {
+      const begin = performance.now()
+      this.executable.apply({ ...entry.step, operands: { ...entry.step.operands, x: data } } as Step)
+      this.entryTimes.set(entry.index, (performance.now() - begin) * 1e6)
+    } else if (slot !== undefined) this.executable.write(slot.offset, data)
   }
 
   /** A copy of an output, or of the constant that it is. */
@@ -182,11 +214,14 @@ export class PlanInstance {
   }
 
   /** Nanoseconds by step of the trace. */
-  *timesByStep(times: StepTimes): Generator<number> {
-    for (const [index, part] of this.parts.entries()) {
-      if (part.kind === 'host') yield times.host[index] ?? 0
-      else for (let i = part.first; i < part.last; i++) yield times.backend[i] ?? 0
-    }
+  timesByStep(times: StepTimes): readonly number[] {
+    const rest = this.parts.flatMap((part, index) =>
+      part.kind === 'host' ? [times.host[index] ?? 0] : [...times.backend.subarray(part.first, part.last)],
+    )
+    const entries = new Set([...this.entries.values()].map(({ index }) => index))
+    return Array.from({ length: rest.length + entries.size }, (_, i) =>
+      entries.has(i) ? (this.entryTimes.get(i) ?? 0) : (rest.shift() ?? 0),
+    )
   }
 
   dispose(): void {
@@ -225,42 +260,4 @@ function stage(place: Place): NumericArray {
 
 function emptyLike(array: NumericArray): NumericArray {
   return new (array.constructor as new (length: number) => NumericArray)(array.length)
-}
-
-function isArray(value: unknown): value is NumericArray {
-  return ArrayBuffer.isView(value) && !(value instanceof DataView)
-}
-
-/** Arrays that a step reads, and those that it writes (which it may read too). */
-export function arraysOf(step: GraphStep): { readonly reads: NumericArray[]; readonly writes: NumericArray[] } {
-  if (isHost(step)) return { reads: [...step.reads], writes: [...step.writes] }
-  const reads: NumericArray[] = []
-  const writes: NumericArray[] = []
-  for (const [name, operand] of Object.entries(step.operands) as [string, unknown][])
-    if (isArray(operand)) (name === 'y' ? writes : reads).push(operand)
-  return { reads, writes }
-}
-
-/** The buffers that hold run-time data, with the steps between which they do. */
-function lifetimes({ inputs, steps, outputs }: Trace): Map<ArrayBufferLike, Lifetime> {
-  const end = steps.length
-  const lives = new Map<ArrayBufferLike, { bytes: number; first: number; last: number }>()
-  const live = (array: NumericArray, first: number): void => {
-    if (!lives.has(array.buffer)) lives.set(array.buffer, { bytes: array.buffer.byteLength, first, last: first })
-  }
-  const use = (array: NumericArray, at: number): void => {
-    const life = lives.get(array.buffer)
-    if (life !== undefined) life.last = at
-  }
-  for (const value of inputs.values()) if (value.type !== 'string') live(value.data, -1)
-  steps.forEach(({ step }: TracedStep, at) => {
-    const { reads, writes } = arraysOf(step)
-    for (const array of reads) use(array, at)
-    for (const array of writes) {
-      live(array, at)
-      use(array, at)
-    }
-  })
-  for (const value of outputs.values()) if (value.type !== 'string' && !value.known) use(value.data, end)
-  return lives
 }

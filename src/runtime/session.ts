@@ -228,7 +228,7 @@ export class InferenceSession {
       reporting(op, () => {
         instance.run(times)
       })
-      const nanoseconds = [...instance.timesByStep(times)]
+      const nanoseconds = instance.timesByStep(times)
       return planned.plan.trace.steps.map(({ node, step }, i) => ({
         node: node?.name ?? '',
         op: node?.title ?? '',

@@ -161,9 +161,9 @@ test('INT8_ISA without a binary is an error, not a silent fallback', () => {
 })
 
 test.each([
-  ['another ABI', { abi: 0 }, 'it is another version of the addon (ABI 0, wanted 12)'],
-  ['no ABI', {}, 'it is another version of the addon (ABI undefined, wanted 12)'],
-  ['functions that are missing', { abi: 12 }, 'it is another version of the addon (it lacks isa, '],
+  ['another ABI', { abi: 0 }, 'it is another version of the addon (ABI 0, wanted 13)'],
+  ['no ABI', {}, 'it is another version of the addon (ABI undefined, wanted 13)'],
+  ['functions that are missing', { abi: 13 }, 'it is another version of the addon (it lacks isa, '],
 ])('a binary with %s is refused with words', (_, exports, reason) => {
   jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
   const { backend } = fresh({}, [{ path: 'build/Release/int8.node', load: () => exports }])

@@ -124,6 +124,10 @@ export const validCalls: readonly ValidCall[] = [
     const memory = new ArrayBuffer(64)
     return [addon.planCreate(64), memory, 'fclamp', f32(4), new Float32Array(memory, 0, 4), -1, 1]
   }),
+  plain('planApply', () => {
+    const memory = new ArrayBuffer(64)
+    return [addon.planCreate(64), memory, 'fclamp', f32(4), new Float32Array(memory, 0, 4), -1, 1]
+  }),
   call('planRun', () => [plan(), 0, 1, new Float64Array(1)], { unread: [3] }),
   plain('planWrite', () => [plan(), 16, u8(8)], { anyLength: [2], anyType: [2] }),
   plain('planRead', () => [plan(), 16, u8(8)], { anyLength: [2], anyType: [2] }),

@@ -49,6 +49,23 @@ describe.each(backends)('a plan of the %s backend', (_, backend) => {
     executable.dispose()
   })
 
+  test('runs a step beside its program on an array of the caller', () => {
+    const executable = backend.compile(program())
+    const before = input.slice()
+    executable.apply(step({ x: input, y: place(0, 8), lo: -1.5, hi: 1.5 }))
+    expect(input).toEqual(before)
+    executable.run(0, 2)
+    const [a, c] = [new Float32Array(8), new Float32Array(8)]
+    executable.read(0, a)
+    executable.read(128, c)
+    expect([...a]).toEqual([-1.5, -1.5, -0.5, 0, 0.25, 1.25, 1.5, NaN])
+    expect([...c]).toEqual([-1, -1, -0.5, 0, 0.25, 1, 1, NaN])
+    executable.dispose()
+    expect(() => {
+      executable.apply(step({ x: input, y: place(0, 8), lo: -1.5, hi: 1.5 }))
+    }).toThrow('it was disposed')
+  })
+
   test('runs a range of its steps and tells the time of each', () => {
     const executable = backend.compile(program())
     executable.write(64, input)
@@ -135,6 +152,12 @@ describe('a native plan', () => {
   test('refuses a result that does not lie in its memory', () => {
     const steps = [step({ x: place(0, 8), y: new Float32Array(8), lo: 0, hi: 1 })]
     expect(() => native.compile({ memory, steps })).toThrow("argument y does not lie in the plan's memory")
+  })
+
+  test('refuses to run a step whose result is the array of a caller', () => {
+    expect(() => {
+      native.compile(program()).apply(step({ x: place(0, 8), y: new Float32Array(8), lo: 0, hi: 1 }))
+    }).toThrow("planApply: fclamp: argument y does not lie in the plan's memory")
   })
 
   test('refuses the name of a function that is no kernel', () => {
