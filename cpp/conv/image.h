@@ -14,7 +14,7 @@
 namespace int8 {
 
 // Raised whenever the layout of anything in an image changes (image_test.cc tells).
-inline constexpr uint32_t kImageVersion = 1;
+inline constexpr uint32_t kImageVersion = 2;
 
 // read_image of qconv.h with kernels of the caller's choice.
 std::shared_ptr<const PackedQuantized> read_image_for(const QuantizedWeights& weights, const GemmRow& gemm,

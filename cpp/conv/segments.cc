@@ -59,7 +59,7 @@ void run_panels(const BoundQuantized& op, SegmentBlock& block, const uint8_t** x
 
 bool takes_segments(const PackedQuantized& p, const ConvGeometry& g) {
   if (p.gemm->run_segments == nullptr || p.zero_points.data() != nullptr || g.kernel.count() == 1) return false;
-  if (p.panels.joined() && p.panels.k % p.gemm->depth_quantum != 0) return false;
+  if (p.panels.joined() && even_step(p.panels.k, p.panels.kr, p.panels.depth_quantum) == 0) return false;
   if (p.method == Method::kMergedRows && g.dilation.w != 1) return false;
   return segment_length(g.output.w) >= kLeastPixels;
 }

@@ -75,8 +75,8 @@ struct SegmentBlock {
   uint8_t* const* y = nullptr;        // [count] the first pixel's first channel of the panel
   const int64_t* taps = nullptr;      // [tap_count] bytes from a pixel's first tap
   int64_t tap_count = 0;
-  // Bytes of a tap: a multiple of the row's depth_quantum, or less than one and then a multiple of kr. So much is
-  // readable; what lies behind the tap meets zero weights.
+  // Bytes of a tap: equal steps of up to the row's depth_quantum (even_step). So much is readable; what lies behind the
+  // tap meets zero weights.
   int64_t k = 0;
 };
 

@@ -1,10 +1,11 @@
 // Y[m,n] = epilogue(offset[n] - zw[n]*sum(X[m]) + sum_k X[m,k] * W[k,n]) on tile registers (numerics.md 4, 5).
 //
-// Tile   32 rows x 32 channels, K by 64: 2 x 2 accumulators (tmm0-3), 2 of X (tmm4, 5), 2 of W (tmm6, 7): all eight.
+// Tile   32 rows x 32 channels, K by 64 or less: 2 x 2 accumulators (tmm0-3), 2 of X (tmm4, 5), 2 of W (tmm6, 7).
 //        A tdpbusd multiplies 16 x 64 by 64 x 16 in 16 cycles; four of them, 64 cycles, need four tile loads of 8.
 // X      dense rows of b.depth bytes (GemmRow::gather makes them where they are not): all taps of a row lie one after
-//        the other, so K is padded once. Or segments of output rows under taps that are a whole number of steps, or
-//        less than one: a tile is configured for any K up to 64, though it takes no less time.
+//        the other, so K is padded once. Or segments of output rows under taps.
+// Steps  a tile is configured for any K up to 64, though it takes no less time: K is cut into equal steps, 96 into two
+//        of 48, so that rows need not be copied to be padded.
 // W      panels of pack_panels: [K/4][width][4], zero padded, so what X holds past K is of no account. 16 quads of 16
 //        channels are a tile as they lie.
 // Cache  X of a tile's rows stays in the first cache for both parts of a panel; W is read with the hint of streaming,
@@ -33,9 +34,11 @@ constexpr int64_t kFewRows = 4;
 constexpr int64_t kSplit = 32;         // channels of a part of a panel
 constexpr int64_t kStreamDepth = 384;  // from here on a panel of 24 KB or more would fill the first cache
 
-// The tiles' share of K: all of it where it is less than a tile holds.
-INT8_INLINE int64_t step_of(int64_t depth) {
-  return depth < kStep ? depth : kStep;
+// The tiles' share of K, a multiple of 4 like all of it: the fewest equal steps.
+int64_t step_of(int64_t depth) {
+  int64_t steps = (depth + kStep - 1) / kStep;
+  while (depth % (4 * steps) != 0) steps++;
+  return depth / steps;
 }
 
 struct alignas(64) TileConfig {

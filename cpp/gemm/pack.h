@@ -1,6 +1,8 @@
 // Packing of weights for the GEMM kernels.
 #pragma once
 
+#include <algorithm>
+
 #include "core/aligned_buffer.h"
 #include "gemm/gemm.h"
 
@@ -13,11 +15,21 @@ constexpr int64_t round_up(int64_t a, int64_t b) {
   return ceil_div(a, b) * b;
 }
 
+// The length of the fewest equal steps, each of up to `quantum` bytes and a multiple of kr, that make up k; 0 if there
+// are none, or if they are more than four for each three steps of k padded to a multiple of `quantum`.
+constexpr int64_t even_step(int64_t k, int64_t kr, int64_t quantum) {
+  const int64_t padded = std::max<int64_t>(1, ceil_div(k, quantum));
+  for (int64_t steps = padded; 3 * steps <= 4 * padded; steps++) {
+    if (k % (kr * steps) == 0) return k / steps;
+  }
+  return 0;
+}
+
 // Where things stand in packed weights. Every group has ceil(channels/nr) panels, one after the other; a panel is
 // [taps][ceil(k/kr)][width][kr] bytes, width nr but for a group's last panel, which is cut to a multiple of `quantum`.
 // A panel may be split into parts of `split` channels, each laid out like a panel of its own.
-// Where taps are joined (depth_quantum is not 0), it is [depth/kr][width][kr]: taps*k padded to a multiple of
-// depth_quantum, or of kr where it is less.
+// Where taps are joined (depth_quantum is not 0), it is [depth/kr][width][kr]: taps*k, padded to a multiple of
+// depth_quantum, or of kr where it is less, unless equal steps make up k.
 // Parameters of channels (offsets, multipliers, …) are arrays of groups * panels * nr.
 struct PanelLayout {
   int64_t groups = 1;
@@ -36,6 +48,7 @@ struct PanelLayout {
   bool joined() const { return depth_quantum != 0; }
   int64_t depth() const {
     if (!joined()) return taps * round_up(k, kr);
+    if (even_step(k, kr, depth_quantum) != 0) return taps * k;
     return round_up(taps * k, taps * k < depth_quantum ? kr : depth_quantum);
   }
   int64_t group_bytes() const { return ((panels() - 1) * nr + panel_width(panels() - 1)) * depth(); }

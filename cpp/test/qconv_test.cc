@@ -275,103 +275,6 @@ TEST_P(QConv, GroupsAreExact) {
             .x_zero(-128));
 }
 
-TEST_P(QConv, DepthwiseIsExactForEachNumberOfChannels) {
-  for (int64_t c : {2, 4, 6, 7, 8, 9, 12, 16, 25, 31, 32, 33, 63, 64, 65, 127, 129, 200}) {
-    for (int64_t s : {1, 2, 3}) {
-      check(
-          QConvCase().channels(c, c, c).input(7, 8).batch(2).kernel(3, 3).stride(s, s).padding(1, 1).x_zero(128).y_zero(
-              4));
-    }
-  }
-}
-
-TEST_P(QConv, DepthwiseIsExactWhereSeveralPixelsFillABlock) {
-  for (int64_t c : {2, 3, 5, 6, 8, 12, 16, 32}) {
-    for (int64_t w : {3, 4, 5, 9, 34, 35}) {
-      const QConvCase base = QConvCase().channels(c, c, c).input(4, w).padding(1, 1).x_zero(28).y_zero(50);
-      check(QConvCase(base).kernel(3, 3));
-      check(QConvCase(base).kernel(3, 3).types(CodeType::kS8, CodeType::kU8, OutputKind::kF32).x_zero(3).bias());
-      check(QConvCase(base).kernel(2, 3).dilation(2, 1).w_zero_per_channel());
-      check(QConvCase(base).kernel(2, 2).types(CodeType::kU8, CodeType::kS8, OutputKind::kS32).guard_before());
-    }
-  }
-}
-
-TEST_P(QConv, DepthwiseIsExactForEachKernelStrideAndDilation) {
-  for (int64_t k : {1, 2, 3, 5}) {
-    for (int64_t s : {1, 2}) {
-      for (int64_t d : {1, 2}) {
-        for (int64_t w : {1, 3}) {
-          check(QConvCase()
-                    .channels(70, 70, 70)
-                    .input(9, 10)
-                    .kernel(k, w)
-                    .stride(s, 3 - s)
-                    .dilation(d, 3 - d)
-                    .padding(2, 1)
-                    .x_zero(60));
-          check(QConvCase()
-                    .channels(21, 21, 21)
-                    .input(9, 10)
-                    .kernel(k, k)
-                    .stride(s, s)
-                    .dilation(d, d)
-                    .padding(1, 1)
-                    .x_zero(60)
-                    .w_zero_per_channel());
-        }
-      }
-    }
-  }
-}
-
-TEST_P(QConv, DepthwiseIsExactForEachPairingOfTypesAndOutputs) {
-  for (CodeType x : kBothTypes) {
-    for (CodeType w : kBothTypes) {
-      for (OutputKind y : kOutputs) {
-        for (int64_t s : {1, 2}) {
-          QConvCase c = QConvCase()
-                            .channels(83, 83, 83)
-                            .input(6, 7)
-                            .kernel(3, 3)
-                            .padding(1, 1)
-                            .stride(s, s)
-                            .types(x, w, y)
-                            .x_zero(17)
-                            .y_zero(40);
-          check(c);
-          check(c.bounds().bias());
-          check(c.w_zero(9));
-          check(c.w_zero_per_channel());
-        }
-      }
-    }
-  }
-}
-
-TEST_P(QConv, DepthwiseMultipliersAreExact) {
-  for (int64_t m : {2, 3, 5}) {
-    for (int64_t c : {3, 31, 40}) {
-      check(QConvCase()
-                .channels(c, c * m, c)
-                .input(5, 6)
-                .kernel(3, 3)
-                .padding(1, 1)
-                .x_zero(99)
-                .types(CodeType::kS8, CodeType::kS8, OutputKind::kU8)
-                .x_zero(-7));
-      check(QConvCase()
-                .channels(c, c * m, c)
-                .input(5, 6)
-                .kernel(2, 4)
-                .stride(2, 1)
-                .padding(1, 1)
-                .x_zero(99)
-                .w_zero_per_channel());
-    }
-  }
-}
-
 TEST_P(QConv, OneAndThreeDimensionsAreExact) {
   check(QConvCase().channels(1, 40).input(1, 301).kernel(1, 25).stride(1, 3).padding(0, 12).x_zero(5));
   check(QConvCase().channels(24, 24).input(1, 50).kernel(1, 3).dilation(1, 4).padding(0, 4).x_zero(5));
@@ -405,38 +308,19 @@ TEST_P(QConv, TapsOfWholeStepsAreExactForEachWidth) {
   check(QConvCase().channels(64, 20).input(9, 41).kernel(3, 2).stride(1, 3).dilation(2, 3).padding(2, 2).x_zero(8));
   check(QConvCase().channels(64, 20).input(4, 17, 3).kernel(2, 2, 2).padding(1, 1, 1).batch(2).x_zero(8));
   check(QConvCase().channels(192, 70).input(60, 40).kernel(3, 3).padding(1, 1).x_zero(8));
+  // Equal steps of less than 64, and none.
+  for (int64_t in : {72, 80, 96, 100, 112, 144, 160}) {
+    for (int64_t w : {5, 9, 19}) check(QConvCase().channels(in, 33).input(4, w).kernel(3, 3).padding(1, 1).x_zero(8));
+    check(QConvCase().channels(in, 70).input(7, 9).x_zero(8));
+    check(QConvCase().channels(2 * in, 40, 2).input(5, 9).x_zero(8));
+    check(QConvCase::linear(37, in, 70).w_zero_per_channel().x_zero(8));
+  }
   for (CodeType x : kBothTypes) {
     for (OutputKind y : kOutputs) {
       QConvCase c;
       c.channels(64, 37).input(4, 18).kernel(3, 3).padding(1, 1).types(x, CodeType::kU8, y).w_zero(128);
       check(c.x_zero(-1 + (x == CodeType::kU8 ? 128 : 0)));
       check(c.w_zero_per_channel());
-    }
-  }
-}
-
-TEST_P(QConv, SquareDepthwiseKernelsAreExactAtEachStrideAndWidth) {
-  for (int64_t size : {3, 5}) {
-    for (int64_t stride : {1, 2, 3}) {
-      const auto square = [&](int64_t channels) {
-        QConvCase c;
-        return c.channels(channels, channels, channels).kernel(size, size).stride(stride, stride).x_zero(8);
-      };
-      for (int64_t w = size; w < size + 9; w++) check(square(40).input(6, w).padding(size / 2, size / 2));
-      for (int64_t channels : {2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 144})
-        check(square(channels).input(6, 11).padding(size / 2, size / 2));
-      check(square(35).input(9, 12).padding(0, 0));
-      check(square(35).input(17, 12).dilation(2, 1).padding(2, 1));
-      check(square(35).input(9, 19).dilation(1, 2).padding(1, 2));
-      check(square(35).input(9, 12).padding(2, 1).padding_after(0, 2).scale(1.5f));
-      for (CodeType x : kBothTypes) {
-        for (OutputKind y : kOutputs) {
-          QConvCase c = square(37).input(7, 8).padding(size / 2, size / 2).types(x, CodeType::kU8, y).w_zero(128);
-          check(c.x_zero(-1 + (x == CodeType::kU8 ? 128 : 0)));
-          check(c.w_zero_per_channel());
-          check(c.bounds());
-        }
-      }
     }
   }
 }
@@ -482,52 +366,6 @@ TEST(QConvCalls, AnEmptyBatchIsDoneAtOnce) {
   EXPECT_EQ(qconv(*bound, {}, {}, {.batch = 0, .in_channels = 4, .out_channels = 3}), Status::kOk);
   EXPECT_EQ(facts(*bound).out_channels, 3);
   EXPECT_GT(facts(*bound).bytes, facts(*packed).bytes);
-}
-
-TEST(QConvCalls, PairsFitWhereNoSumOfTwoProductsLeavesInt16) {
-  const auto fit = [](std::vector<int> weights, int64_t k) {
-    std::vector<uint8_t> codes;
-    for (int w : weights) codes.push_back(static_cast<uint8_t>(w));
-    return pairs_fit(codes.data(), static_cast<int64_t>(codes.size()) / k, k, 0);
-  };
-  EXPECT_TRUE(fit({64, 64, -64, -64, -128, 0, 1, 127}, 4));
-  EXPECT_FALSE(fit({64, 65}, 2));
-  EXPECT_FALSE(fit({-64, 65}, 2));
-  EXPECT_FALSE(fit({0, 0, 0, 0, -128, 1}, 2));
-  EXPECT_TRUE(fit({127, -128, 127}, 1));
-  EXPECT_TRUE(fit({1, 1, 127, 127, 0, 0}, 3));
-  const std::vector<uint8_t> codes{64, 192, 128, 0};
-  EXPECT_TRUE(pairs_fit(codes.data(), 1, 4, 0x80));
-}
-
-TEST(QConvCalls, PackedWeightsKeepTheirInstructionSet) {
-  const Isa before = active_isa();
-  for (Isa isa : supported_isas()) {
-    for (int64_t depth : {4, 128}) {
-      const std::vector<uint8_t> codes(static_cast<size_t>(3 * depth), 1);
-      const std::vector<int32_t> zeros(3);
-      ASSERT_TRUE(set_active_isa(isa));
-      const auto packed =
-          pack_quantized({.codes = codes, .zero_points = zeros, .out_channels = 3, .in_per_group = depth});
-      ASSERT_TRUE(set_active_isa(before));
-      EXPECT_EQ(packed->gemm->isa, select_gemm_row(isa, 1, depth).isa);
-    }
-  }
-}
-
-TEST(QConvCalls, ARowLeavesWeightsOfShortTapsToTheNextOne) {
-  for (const GemmRow& row : gemm_rows()) {
-    EXPECT_EQ(&select_gemm_row(row.isa, row.least_depth + 1, row.least_k + 1), &row);
-    EXPECT_EQ(&select_gemm_row(row.isa, 1, std::max(row.least_k, row.least_depth)), &row);
-    if (row.least_k > 0) {
-      EXPECT_LT(select_gemm_row(row.isa, row.least_depth, row.least_k - 1).isa, row.isa);
-    }
-    if (row.least_depth > 0) {
-      EXPECT_LT(select_gemm_row(row.isa, 1, row.least_depth - 1).isa, row.isa);
-    }
-  }
-  EXPECT_EQ(gemm_rows().back().least_k, 0);
-  EXPECT_EQ(gemm_rows().back().least_depth, 0);
 }
 
 }  // namespace
