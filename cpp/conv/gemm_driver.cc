@@ -11,8 +11,9 @@ constexpr int64_t kBlockBytes = 512 << 10;
 constexpr int64_t kMaxRows = 512;
 // Blocks per thread, so that a slow one does not hold up the others.
 constexpr int64_t kBlocksPerThread = 4;
-// A sleeping thread takes longer to wake than what two would save on less.
+// A sleeping thread takes longer to wake than what two would save on less; one that is awake has to be told.
 constexpr int64_t kThreadedNs = 20000;
+constexpr int64_t kAwakeThreadedNs = 6000;
 // Of one thread, roughly: results through an epilogue, weights from the second cache or beyond.
 constexpr int64_t kResultsPerNs = 8;
 constexpr int64_t kWeightBytesPerNs = 32;
@@ -50,7 +51,7 @@ bool worth_threads(const Work& work, int macs_per_ns) {
   if (num_threads() == 1) return false;
   if (macs_per_ns == 0) return true;  // tests
   const int64_t ns = work.macs / macs_per_ns + work.results / kResultsPerNs + work.weight_bytes / kWeightBytesPerNs;
-  return ns >= kThreadedNs;
+  return ns >= (threads_are_awake() ? kAwakeThreadedNs : kThreadedNs);
 }
 
 BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_bytes, const Work& work) {

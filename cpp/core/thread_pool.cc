@@ -1,12 +1,16 @@
-// The pool: callers publish jobs that live on their own stacks; workers join a job, take ranges of it from an atomic
-// counter, and leave. A caller works on its own job first and then waits only for workers that have joined, so it never
-// depends on a worker being awake, and any number of callers can share the workers.
+// The pool: callers publish jobs that live on their own stacks; workers join a job, take ranges of it from atomic
+// counters, and leave. A caller works on its own job first and then waits only for workers that have joined, so it
+// never depends on a worker being awake, and any number of callers can share the workers.
+//
+// Parts. A job has a part for each thread, the same one in every job, and only who has done its own helps with others.
+// So what a thread wrote in one layer of a network is what it reads in the next, still in its own cache.
 //
 // Lifetime. Workers are detached and all shared state is leaked on purpose: process exit, with workers idle or busy,
 // has nothing to join and nothing to destroy. A forked child starts with a new, empty pool.
 #include "int8/thread_pool.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -31,14 +35,22 @@ constexpr int64_t kRangesPerThread = 4;
 // follow each other within microseconds; waking a sleeper costs about 50.
 constexpr std::chrono::microseconds kSpin{30};
 
+// Consecutive ranges; on a cache line of its own.
+struct alignas(64) Part {
+  std::atomic<int64_t> next{0};  // first range that nobody has taken
+  int64_t end = 0;
+};
+constexpr int64_t kMaxParts = 32;  // more threads share them
+
 struct Job {
   int64_t count;
   int64_t step;  // elements per range
   RangeFn fn;
-  int helpers;                   // workers that may still join; guarded by the pool's mutex
-  std::atomic<int64_t> next{0};  // first element that nobody has taken
-  std::atomic<int> joined{0};    // workers inside; after the last decrement the worker does not touch the job
-  Job* previous = nullptr;       // list of open jobs; guarded by the pool's mutex
+  int helpers;  // workers that may still join; guarded by the pool's mutex
+  int64_t part_count;
+  std::array<Part, kMaxParts> parts;
+  std::atomic<int> joined{0};  // workers inside; after the last decrement the worker does not touch the job
+  Job* previous = nullptr;     // list of open jobs; guarded by the pool's mutex
   Job* following = nullptr;
 };
 
@@ -47,8 +59,9 @@ struct Pool {
   std::condition_variable work;      // a job was opened
   std::condition_variable finished;  // some job's last worker left
   Job* first = nullptr;
-  int workers = 0;
-  int sleeping = 0;
+  int started = 0;
+  std::atomic<int> workers{0};  // changed under the mutex, as is the next
+  std::atomic<int> sleeping{0};
   std::atomic<uint64_t> opened{0};  // jobs so far: what spinning workers watch
 };
 
@@ -95,12 +108,16 @@ void spin_until(Done done) {
   } while (std::chrono::steady_clock::now() < end);
 }
 
-void take_ranges(Job& job) {
+// thread: 0 for callers.
+void take_ranges(Job& job, int64_t thread) {
   t_in_task = true;
-  while (true) {
-    const int64_t begin = job.next.fetch_add(job.step, std::memory_order_relaxed);
-    if (begin >= job.count) break;
-    job.fn(begin, std::min(begin + job.step, job.count));
+  for (int64_t i = 0; i < job.part_count; i++) {
+    Part& part = job.parts[static_cast<size_t>((thread + i) % job.part_count)];
+    while (true) {
+      const int64_t range = part.next.fetch_add(1, std::memory_order_relaxed);
+      if (range >= part.end) break;
+      job.fn(range * job.step, std::min((range + 1) * job.step, job.count));
+    }
   }
   t_in_task = false;
 }
@@ -115,12 +132,13 @@ Job* joinable(const Pool& p) {
 void worker() {
   Pool& p = *g_pool.load(std::memory_order_acquire);
   std::unique_lock lock(p.mutex);
+  const int64_t thread = ++p.started;
   while (true) {
     if (Job* job = joinable(p)) {
       job->helpers--;
       job->joined.fetch_add(1, std::memory_order_relaxed);
       lock.unlock();
-      take_ranges(*job);
+      take_ranges(*job, thread);
       lock.lock();
       if (job->joined.fetch_sub(1, std::memory_order_release) == 1) p.finished.notify_all();
       continue;
@@ -145,7 +163,7 @@ void open(Pool& p, Job& job) {
   if (p.first != nullptr) p.first->previous = &job;
   p.first = &job;
   p.opened.fetch_add(1, std::memory_order_relaxed);
-  const int wake = std::min(job.helpers, p.sleeping);
+  const int wake = std::min(job.helpers, p.sleeping.load(std::memory_order_relaxed));
   lock.unlock();
   for (int i = 0; i < wake; i++) p.work.notify_one();
 }
@@ -184,6 +202,13 @@ void set_num_threads(int n) {
   g_threads.store(std::clamp(n, 1, kMaxThreads), std::memory_order_relaxed);
 }
 
+bool threads_are_awake() {
+  const Pool* p = g_pool.load(std::memory_order_acquire);
+  if (p == nullptr || t_in_task) return false;
+  const int awake = p->workers.load(std::memory_order_relaxed) - p->sleeping.load(std::memory_order_relaxed);
+  return awake >= num_threads() - 1;
+}
+
 void parallel_for(int64_t count, int64_t grain, RangeFn fn) {
   if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);
@@ -194,11 +219,21 @@ void parallel_for(int64_t count, int64_t grain, RangeFn fn) {
     fn(0, count);
     return;
   }
-  const int64_t ranges = threads * kRangesPerThread;
-  const int64_t step = (grains / ranges + (grains % ranges != 0)) * grain;
-  Job job{.count = count, .step = step, .fn = fn, .helpers = static_cast<int>(threads - 1)};
+  const int64_t wanted = threads * kRangesPerThread;
+  const int64_t step = (grains / wanted + (grains % wanted != 0)) * grain;
+  const int64_t ranges = count / step + (count % step != 0);
+  Job job{.count = count,
+          .step = step,
+          .fn = fn,
+          .helpers = static_cast<int>(threads - 1),
+          .part_count = std::min(threads, kMaxParts)};
+  for (int64_t i = 0; i < job.part_count; i++) {
+    Part& part = job.parts[static_cast<size_t>(i)];
+    part.next.store(i * ranges / job.part_count, std::memory_order_relaxed);
+    part.end = (i + 1) * ranges / job.part_count;
+  }
   open(*p, job);
-  take_ranges(job);
+  take_ranges(job, 0);
   close(*p, job);
 }
 

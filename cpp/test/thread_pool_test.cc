@@ -7,8 +7,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace int8 {
@@ -110,6 +112,55 @@ TEST(ThreadPoolUse, WorkersTakePartInLongTasks) {
   parallel_for(16, 1, task);
   EXPECT_GT(ids.size(), 1u);
   EXPECT_LE(ids.size(), 4u);
+}
+
+TEST(ThreadPoolUse, EachThreadBeginsWithItsOwnPart) {
+  set_num_threads(2);
+  // Both have begun before either goes on, so neither helps the other first.
+  std::atomic<int> begun{0};
+  std::mutex mutex;
+  std::set<std::pair<std::thread::id, int64_t>> firsts;
+  std::set<std::thread::id> seen;
+  auto task = [&](int64_t begin, int64_t) {
+    const auto self = std::this_thread::get_id();
+    {
+      const std::lock_guard lock(mutex);
+      if (!seen.insert(self).second) return;
+      firsts.insert({self, begin});
+    }
+    begun++;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (begun < 2 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  };
+  const auto self = std::this_thread::get_id();
+  for (int round = 0; round < 3; round++) {
+    begun = 0;
+    firsts.clear();
+    seen.clear();
+    parallel_for(80, 1, task);
+    ASSERT_EQ(firsts.size(), 2u);
+    for (const auto& [thread, begin] : firsts) EXPECT_EQ(begin, thread == self ? 0 : 40);
+  }
+}
+
+TEST(ThreadPoolUse, ThreadsAreAwakeAfterAJobAndAsleepAfterAWhile) {
+  set_num_threads(2);
+  const auto until = [](bool wanted) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (threads_are_awake() != wanted && std::chrono::steady_clock::now() < end) {
+      if (wanted) visit(100, 1);
+      std::this_thread::yield();
+    }
+    return threads_are_awake();
+  };
+  EXPECT_TRUE(until(true));
+  EXPECT_FALSE(until(false));
+  bool inside = true;
+  auto task = [&](int64_t begin, int64_t) {
+    if (begin == 0) inside = threads_are_awake();
+  };
+  parallel_for(100, 1, task);
+  EXPECT_FALSE(inside);
 }
 
 TEST(ThreadPoolUse, TheNumberOfThreadsIsKeptWithinItsLimits) {

@@ -12,6 +12,9 @@ int num_threads();
 void set_num_threads(int n);
 int default_num_threads();
 
+// Whether all of them are awake now, so that a parallel_for costs a microsecond or two instead of tens.
+bool threads_are_awake();
+
 // A non-owning reference to a callable (int64_t begin, int64_t end): no allocation, no std::function.
 class RangeFn {
  public:
@@ -26,8 +29,9 @@ class RangeFn {
 };
 
 // Calls fn on disjoint ranges that cover [0, count), each a multiple of `grain` long but the last, on up to
-// num_threads() threads; returns when all are done. The calling thread works too. May be called from several threads at
-// once; called from inside a task, it runs on the calling thread alone. Results must not depend on the split.
+// num_threads() threads, each of them about the same part in every call; returns when all are done. The calling thread
+// works too. May be called from several threads at once; called from inside a task, it runs on the calling thread
+// alone. Results must not depend on the split.
 void parallel_for(int64_t count, int64_t grain, RangeFn fn);
 
 // Starts a thread that nobody joins and that receives no signals: handlers run on the program's own threads. False if
