@@ -1,6 +1,6 @@
 /** What the options of `quantizeOnnx` do, and the dynamic form. */
 import { parseModel } from '../../src/onnx/read'
-import { quantizeOnnx, quantizeOnnxDynamic, type QuantizeOptions } from '../../src/onnx/quantize'
+import { quantizeOnnx, quantizeOnnxDynamic, type QuantizeOptions, type QuantizeProgress } from '../../src/onnx/quantize'
 import { entropyRange, percentileRange } from '../../src/onnx/quantize/ranges'
 import { adviceFor } from '../../src/onnx/quantize/report'
 import { biasCorrection, quantizeWeight } from '../../src/onnx/quantize/weights'
@@ -185,6 +185,26 @@ describe('a target', () => {
     )
   })
 
+  test.each([
+    ['that holds', 50, 2],
+    ['that nothing but float meets', 0, 8],
+  ])('%s tells how far the search is, and never more than its total', async (_, drop, least) => {
+    const told: QuantizeProgress[] = []
+    const metric = drop === 0 ? exact : 'agreement'
+    await quantize({ target: { drop, metric }, onProgress: (progress) => told.push(progress) })
+    expect([...new Set(told.map(({ stage }) => stage))]).toEqual(['calibration', 'search', 'comparison'])
+    const search = told.filter(({ stage }) => stage === 'search')
+    expect(search.map(({ done }) => done)).toEqual(search.map((_, i) => i + 1))
+    expect(search.length).toBeGreaterThanOrEqual(least)
+    for (const { total } of search) expect(total).toBeGreaterThanOrEqual(search.length)
+  })
+
+  test('of samples that are read one at a time has no total', async () => {
+    const told: QuantizeProgress[] = []
+    await quantize({ calibration: calibration.values(), onProgress: (progress) => told.push(progress) })
+    expect(told[7]).toEqual({ stage: 'calibration', done: 8, total: undefined })
+  })
+
   /** 1 for float's very bytes, 0 for any others. */
   function exact(session: InferenceSession): number {
     const [sample = {}] = validation
@@ -196,6 +216,7 @@ describe('a target', () => {
   test.each([
     [{ target: { drop: -1 } }, /options\.target\.drop must be a number of at least 0/],
     [{ target: { drop: 1, metric: 'magic' } }, /options\.target\.metric must be 'agreement' or a function/],
+    [{ onProgress: 'loud' }, /options\.onProgress must be a function/],
     [{ target: { drop: 1 }, validation: undefined }, /options\.validation must be samples/],
     [{ target: { drop: 1, metric: () => NaN } }, /options\.target\.metric must be a function that gives a number/],
   ])('%j is refused', async (options, wanted) => {

@@ -1,7 +1,7 @@
 /** `quantizeOnnx` on networks that were trained for this project: small files, float's classes, the same bytes everywhere. */
 import { join } from 'node:path'
 import { loadSafetensorsSync } from '../../src/io/safetensors'
-import { quantizeOnnx, type QuantizeResult } from '../../src/onnx/quantize'
+import { quantizeOnnx, type QuantizeProgress, type QuantizeResult } from '../../src/onnx/quantize'
 import { InferenceSession, type Feeds } from '../../src/runtime/session'
 import { Tensor } from '../../src/runtime/tensor'
 import { known } from '../../src/runtime/value'
@@ -59,13 +59,13 @@ describe.each(Object.keys(networks) as Name[])('%s', (name) => {
   const path = join(data, folder, file)
   const { feeds } = images(name, 'calib256')
   let result: QuantizeResult
-  const counted: number[] = []
+  const told: QuantizeProgress[] = []
   beforeAll(async () => {
     const samples = Array.from({ length: 4 }, (_, i) => feeds(32 * i, 32))
     result = await quantizeOnnx(path, {
       calibration: samples,
       validation: [feeds(128, 64)],
-      onProgress: (count) => counted.push(count),
+      onProgress: (progress) => told.push(progress),
     })
   }, 120_000)
 
@@ -78,7 +78,11 @@ describe.each(Object.keys(networks) as Name[])('%s', (name) => {
 
   test('reports what it did', () => {
     const { samples, validationSamples, outputs, quantizedNodes, nodes, floatBytes, quantizedBytes } = result.report
-    expect({ samples, validationSamples, counted }).toEqual({ samples: 4, validationSamples: 1, counted: [1, 2, 3, 4] })
+    expect({ samples, validationSamples }).toEqual({ samples: 4, validationSamples: 1 })
+    expect(told).toEqual([
+      ...[1, 2, 3, 4].map((done) => ({ stage: 'calibration', done, total: 4 })),
+      { stage: 'comparison', done: 1, total: 1 },
+    ])
     expect(quantizedNodes).toBeGreaterThan(0.8 * nodes)
     expect(quantizedBytes).toBeLessThan(0.5 * floatBytes)
     expect(outputs).toHaveLength(1)

@@ -2,7 +2,14 @@
 import { writeFile } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import { parseArgs } from 'node:util'
-import { quantizeOnnx, quantizeOnnxDynamic, type QuantizeResult, type Target } from '../../onnx/quantize'
+import {
+  quantizeOnnx,
+  quantizeOnnxDynamic,
+  type OnProgress,
+  type QuantizeResult,
+  type QuantizeStage,
+  type Target,
+} from '../../onnx/quantize'
 import { calibrationMethods } from '../../onnx/quantize/calibrate'
 import { InferenceSession, type Feeds } from '../../runtime/session'
 import { openArrays } from '../arrays'
@@ -17,7 +24,7 @@ import {
   type Command,
 } from '../command'
 import { digestOf, digestPath } from '../digest'
-import { progress } from '../progress'
+import { stages, type Stages } from '../progress'
 import { htmlReport } from '../report/html'
 import { summarize, type Measured } from '../report/summary'
 import type { SampleSet } from '../samples'
@@ -142,10 +149,12 @@ async function dynamic(path: string, session: InferenceSession, values: Values):
   for (const name of staticOnly)
     if (values[name] !== undefined) throw new UsageError(`--${name} has no meaning with --dynamic`)
   const validation = values.validation === undefined ? undefined : samplesOf(values.validation, session, values)
+  const line = stages()
   const result = await quantizeOnnxDynamic(path, {
     ...selection(values),
     ...(validation && { validation: part(validation, all(validation)) }),
-  })
+    onProgress: tell(line, { comparison: validation?.count ?? 0 }),
+  }).finally(line.end)
   return { result, feeds: validation?.at(0) ?? someFeeds(session, values) }
 }
 
@@ -160,7 +169,7 @@ async function calibrated(path: string, session: InferenceSession, values: Value
   const method = wordOption('method', values.method, calibrationMethods)
   const percentile = numberOption('percentile', values.percentile)
   const target = targetOf(values, validationSet, validation)
-  const tick = progress('calibrating', calibration.length)
+  const line = stages()
   const result = await quantizeOnnx(path, {
     ...selection(values),
     ...(method !== undefined && { method }),
@@ -170,9 +179,22 @@ async function calibrated(path: string, session: InferenceSession, values: Value
     equalize: values.equalize === true,
     calibration: part(set, calibration),
     ...(validation.length > 0 && { validation: part(validationSet, validation) }),
-    onProgress: tick,
-  })
+    onProgress: tell(line, { calibration: calibration.length, comparison: validation.length }),
+  }).finally(line.end)
   return { result, feeds: set.at(0) }
+}
+
+const labels: Readonly<Record<QuantizeStage, string>> = {
+  calibration: 'calibrating',
+  search: 'searching',
+  comparison: 'comparing',
+}
+
+/** Shows the stages; `totals` of those whose samples are read one at a time. */
+function tell(line: Stages, totals: Partial<Record<QuantizeStage, number>>): OnProgress {
+  return ({ stage, done, total }) => {
+    line.show(labels[stage], done, total ?? totals[stage] ?? done)
+  }
 }
 
 function selection(values: Values): { readonly exclude: string[]; readonly excludeTypes: string[] } {

@@ -33,7 +33,7 @@ export interface CalibrationSettings {
   readonly method: CalibrationMethod
   /** Share of the values that the percentile method keeps. */
   readonly percentile: number
-  readonly onSample: (count: number) => void
+  readonly onSample: () => void
 }
 
 /** What calibration has seen. */
@@ -126,7 +126,8 @@ export async function calibrate(
       const { data, dims } = read(name)
       mean.add(data, dims)
     }
-    settings.onSample(++count)
+    count++
+    settings.onSample()
   }
   session.dispose()
   if (count === 0)

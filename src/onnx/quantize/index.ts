@@ -10,8 +10,9 @@ import { equalize } from './equalize'
 import { insertDynamic } from './dynamic'
 import { insertQdq } from './insert'
 import { readFloatModel, writeQuantized, type FloatModel } from './prepare'
+import { checkProgress, counterOf, countOf, type OnProgress } from './progress'
 import { adviceFor, type LayerReport, type QuantizationReport } from './report'
-import { readTarget, searchTarget, type SearchResult, type Target } from './search'
+import { readTarget, searchSteps, searchTarget, type SearchResult, type Target } from './search'
 import { selectNodes, type Selection } from './select'
 
 /** Options that {@link quantizeOnnx} and {@link quantizeOnnxDynamic} share. */
@@ -22,6 +23,8 @@ export interface CommonQuantizeOptions {
   readonly exclude?: readonly string[]
   /** Operators that stay float. */
   readonly excludeTypes?: readonly string[]
+  /** Called after each step of a stage. */
+  readonly onProgress?: OnProgress
 }
 
 /** Options of {@link quantizeOnnx}. */
@@ -41,8 +44,6 @@ export interface QuantizeOptions extends CommonQuantizeOptions {
   readonly equalize?: boolean
   /** Keep the costliest nodes in float until this holds. The validation samples are then kept in memory. */
   readonly target?: Target
-  /** Called after each sample of the calibration. */
-  readonly onProgress?: (samples: number) => void
 }
 
 /** Options of {@link quantizeOnnxDynamic}. */
@@ -82,7 +83,7 @@ export async function quantizeOnnx(model: string | Uint8Array, options: Quantize
   const calibration = await calibrate(float.model, sources, biasCorrection ? all.layers : [], samples, {
     method,
     percentile,
-    onSample: (count) => options.onProgress?.(count),
+    onSample: counterOf(options.onProgress, 'calibration', countOf(options.calibration)),
   })
   const means = biasCorrection ? calibration.means : undefined
   const write = (selection: Selection): Uint8Array =>
@@ -93,13 +94,15 @@ export async function quantizeOnnx(model: string | Uint8Array, options: Quantize
   if (read.target !== undefined) {
     const kept = await collect(validation)
     validation = kept
-    search = await searchTarget(float.model, [...all.heads.keys()], kept, read.target, (isQuantized) =>
-      parseModel(write(select((node) => all.heads.has(node) && !isQuantized(node)))),
-    )
+    const candidates = [...all.heads.keys()]
+    search = await searchTarget(float.model, candidates, kept, read.target, {
+      build: (isQuantized) => parseModel(write(select((node) => all.heads.has(node) && !isQuantized(node)))),
+      onModel: counterOf(options.onProgress, 'search', searchSteps(candidates.length)),
+    })
   }
   const selection = search === undefined ? all : select((node) => search.kept.has(node))
   const bytes = write(selection)
-  const report = await reportOf(float, bytes, selection, validation, method, calibration, search)
+  const report = await reportOf(float, bytes, selection, { ...options, validation }, method, calibration, search)
   return { model: bytes, report }
 }
 
@@ -117,7 +120,8 @@ export async function quantizeOnnxDynamic(
 ): Promise<QuantizeResult> {
   const op = 'quantizeOnnxDynamic'
   checkOptions(op, options, commonNames)
-  const { validation, exclude = [], excludeTypes = [] } = options
+  checkProgress(op, options.onProgress)
+  const { exclude = [], excludeTypes = [] } = options
   const float = await readFloatModel(op, model, exclude, excludeTypes)
   const selection = selectNodes(float.model.graph, float.isExcluded)
   const { graph, quantized } = insertDynamic(float.model.graph, selection.layers, float.opset)
@@ -127,14 +131,14 @@ export async function quantizeOnnxDynamic(
     nodes: quantized,
     heads: new Map([...quantized].map((node) => [node, selection.heads.get(node) ?? ''])),
   }
-  return { model: bytes, report: await reportOf(float, bytes, layers, validation) }
+  return { model: bytes, report: await reportOf(float, bytes, layers, options) }
 }
 
-const commonNames = ['validation', 'exclude', 'excludeTypes'] as const
+const commonNames = ['validation', 'exclude', 'excludeTypes', 'onProgress'] as const
 
 function readOptions(op: string, options: QuantizeOptions): { readonly target: Target | undefined } {
   checkOptions(op, options, [
-    ...['calibration', 'method', 'percentile', 'biasCorrection', 'equalize', 'target', 'onProgress'],
+    ...['calibration', 'method', 'percentile', 'biasCorrection', 'equalize', 'target'],
     ...commonNames,
   ])
   const { method = 'mse', percentile, biasCorrection = false, validation } = options
@@ -152,6 +156,7 @@ function readOptions(op: string, options: QuantizeOptions): { readonly target: T
       expected: "a number above 50 and up to 100, with method 'percentile'",
       received: method === 'percentile' ? show(percentile) : `method ${show(method)}`,
     })
+  checkProgress(op, options.onProgress)
   checkBoolean(op, 'options.biasCorrection', biasCorrection)
   checkBoolean(op, 'options.equalize', options.equalize ?? false)
   const target = options.target === undefined ? undefined : readTarget(options.target)
@@ -203,14 +208,18 @@ async function reportOf(
   float: FloatModel,
   bytes: Uint8Array,
   { heads, nodes }: Selection,
-  validation: Samples | undefined,
+  { validation = [], onProgress }: Pick<CommonQuantizeOptions, 'onProgress'> & { validation?: Samples | undefined },
   method = 'dynamic',
   calibration?: Calibration,
   search?: SearchResult,
 ): Promise<QuantizationReport> {
   const { graph } = float.model
   const comparison = new Comparison(float.model, parseModel(bytes), heads.values())
-  for await (const feeds of validation ?? []) await comparison.add(feeds)
+  const tick = counterOf(onProgress, 'comparison', countOf(validation))
+  for await (const feeds of validation) {
+    await comparison.add(feeds)
+    tick()
+  }
   comparison.dispose()
   const layers = [...heads].map(([node, output]): LayerReport => {
     const qparams = calibration?.qparams.get(output)
@@ -243,5 +252,6 @@ async function reportOf(
 
 export type { CalibrationMethod, Samples } from './calibrate'
 export type { ValueReport } from './compare'
+export type { OnProgress, QuantizeProgress, QuantizeStage } from './progress'
 export type { LayerReport, QuantizationReport } from './report'
 export type { SearchPoint, Target } from './search'

@@ -59,19 +59,32 @@ export function readTarget(target: unknown): Target {
   return target as Target
 }
 
+/** What the search needs of its caller. */
+export interface SearchHooks {
+  /** The model in which just these nodes are computed in int8. */
+  readonly build: (isQuantized: (node: GraphNode) => boolean) => Model
+  /** Called after each model that was measured. */
+  readonly onModel: () => void
+}
+
+/** Models that a search among so many nodes measures at most. */
+export function searchSteps(nodes: number): number {
+  const bisections = Math.ceil(Math.log2(Math.max(1, nodes)))
+  return nodes === 0 ? 2 : 2 + nodes + bisections + 1
+}
+
 /**
  * The fewest nodes, costliest first, that must stay float for the target. A node's cost is the noise that it alone, in
  * int8, brings to the outputs; their number is found by bisection. The same input gives the same answer.
  *
  * @param nodes - Candidates.
- * @param build - The model in which just these nodes are computed in int8.
  */
 export async function searchTarget(
   float: Model,
   nodes: readonly GraphNode[],
   samples: readonly Feeds[],
   { drop, metric = 'agreement' }: Target,
-  build: (isQuantized: (node: GraphNode) => boolean) => Model,
+  { build, onModel }: SearchHooks,
 ): Promise<SearchResult> {
   const reference = await outputsOf(float, samples)
   const measure = async (model: Model): Promise<number> => {
@@ -91,11 +104,13 @@ export async function searchTarget(
     }
   }
   const best = await measure(float)
+  onModel()
   const points = new Map<number, SearchPoint>()
   let order: readonly GraphNode[] = nodes
   const at = async (count: number): Promise<boolean> => {
     const kept = new Set(order.slice(0, count))
     const value = await measure(build((node) => !kept.has(node)))
+    onModel()
     points.set(count, { keptFloat: count, metric: value, drop: best - value })
     return best - value <= drop
   }
@@ -110,6 +125,7 @@ export async function searchTarget(
       build((other) => other === node),
       samples,
     )
+    onModel()
     costs.push({ node, sqnrDb: sqnrOf(reference, outputs) })
   }
   order = costs.sort((a, b) => a.sqnrDb - b.sqnrDb).map(({ node }) => node)
