@@ -3,14 +3,8 @@
  *
  * @packageDocumentation
  */
-export {
-  InferenceSession,
-  type Feeds,
-  type Results,
-  type SessionOptions,
-  type StepProfile,
-  type ValueMetadata,
-} from './runtime/session'
+export { InferenceSession, type Results, type SessionOptions, type StepProfile } from './runtime/session'
+export type { Feeds, ValueMetadata } from './runtime/feeds'
 export { Tensor, type TensorLike } from './runtime/tensor'
 export type { ElementArrays, ElementType } from './onnx/types'
 export type { OptimizeOptions, PassName } from './graph/passes'

@@ -1,5 +1,6 @@
 /** What a command of the program is, and the options that several share. */
-import type { Feeds, InferenceSession } from '../runtime/session'
+import type { InferenceSession } from '../runtime/session'
+import type { Feeds } from '../runtime/feeds'
 import { openSamples, type SampleOptions, type SampleSet } from './samples'
 import { seededFeeds } from './seeded'
 import { countOption, listOption, numberOption, UsageError } from './usage'

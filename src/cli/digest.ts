@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { FormatError } from '../errors'
-import type { Feeds, InferenceSession, Results } from '../runtime/session'
+import type { InferenceSession, Results } from '../runtime/session'
+import type { Feeds } from '../runtime/feeds'
 import { seededFeeds } from './seeded'
 
 /** What a digest file holds, as JSON. */

@@ -1,6 +1,6 @@
 /** Inputs made from a seed. */
 import { arrayOf, isBigType, type ElementType } from '../onnx/types'
-import type { Feeds, ValueMetadata } from '../runtime/session'
+import type { Feeds, ValueMetadata } from '../runtime/feeds'
 import { Tensor } from '../runtime/tensor'
 import { sizeOf } from '../tensor/shape'
 import { UsageError } from './usage'

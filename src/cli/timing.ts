@@ -1,5 +1,6 @@
 /** Times of runs. */
-import type { Feeds, InferenceSession } from '../runtime/session'
+import type { InferenceSession } from '../runtime/session'
+import type { Feeds } from '../runtime/feeds'
 
 /** Times of single runs, in milliseconds, sorted. */
 export interface Times {

@@ -3,24 +3,24 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { currentBackend } from '../backend/current'
-import { ArgumentError, DTypeError, FormatError, Int8Error, ShapeError, show } from '../errors'
-import type { Dim, Graph, ValueInfo } from '../graph/graph'
+import { ArgumentError, FormatError, Int8Error, show } from '../errors'
+import { Graph, type ValueInfo } from '../graph/graph'
+import { prepareGraph, readPasses, type OptimizeOptions, type PassName } from '../graph/passes'
 import { checkOperators } from '../onnx/ops'
-import { NotKnownYet } from '../onnx/ops/operator'
 import { parseModel, type Model } from '../onnx/read'
-import { allocateElements, type ElementType, type NumericArray } from '../onnx/types'
 import { checkOptions } from '../ops/options'
-import { prepareGraph, readPasses, type OptimizeOptions } from '../graph/passes'
-import { shapeText, sizeOf, type Shape } from '../tensor/shape'
+import type { Shape } from '../tensor/shape'
 import { explain } from './explain'
 import { reporting, reportingAsync } from './faults'
+import { copiesOf, readFeeds, standIns, valuesOf, type Feeds, type Inputs, type ValueMetadata } from './feeds'
+import { Plans } from './plans'
 import { packedImages } from './saved/images'
 import { isSaved, openSaved, parseSaved } from './saved/read'
 import { writeSaved } from './saved/write'
-import { Plan, type PlanInstance } from './plan'
-import { readTensor, Tensor, type Checked, type TensorLike } from './tensor'
-import { runGraph, runGraphAsync, traceGraph } from './trace'
-import { computed, copyOf, known, type Value } from './value'
+import { finish, finishInSlices, type Work } from './slices'
+import { Tensor } from './tensor'
+import { runGraph, runGraphAsync } from './trace'
+import { copyOf, type Value } from './value'
 
 /** Options of {@link InferenceSession.create}. */
 export interface SessionOptions extends OptimizeOptions {
@@ -28,18 +28,8 @@ export interface SessionOptions extends OptimizeOptions {
   readonly maxPlans?: number
 }
 
-/** Tensors by name. */
-export type Feeds = Readonly<Record<string, TensorLike>>
 /** Results by name. */
 export type Results = Record<string, Tensor>
-
-/** What a model says of an input or output. */
-export interface ValueMetadata {
-  readonly name: string
-  readonly type: ElementType
-  /** Sizes: numbers, names of symbols, or null where the model does not say. Undefined: nor how many axes. */
-  readonly shape: readonly Dim[] | undefined
-}
 
 /** Time of one step of a run. */
 export interface StepProfile {
@@ -49,14 +39,13 @@ export interface StepProfile {
   readonly nanoseconds: number
 }
 
-/** A plan, or that the graph has to be run node by node. */
-type Planned = { readonly plan: Plan; readonly idle: PlanInstance[] } | { readonly reason: string }
+const createOp = 'InferenceSession.create'
 
 /**
  * A model, ready to run. onnxruntime: `InferenceSession`.
  *
- * The first run with inputs of new sizes makes a plan for them; later ones only compute. Several runs may be under way
- * at once.
+ * The first run with inputs of new sizes makes a plan for them, in slices of a few milliseconds where it is asynchronous;
+ * later ones only compute. Several runs may be under way at once.
  */
 export class InferenceSession {
   /** Names of the inputs, in the model's order. */
@@ -66,12 +55,12 @@ export class InferenceSession {
   readonly inputMetadata: readonly ValueMetadata[]
   readonly outputMetadata: readonly ValueMetadata[]
   private readonly graph: Graph
-  private readonly maxPlans: number
-  private readonly plans = new Map<string, Planned>()
+  private readonly passes: ReadonlySet<PassName>
+  private readonly plans: Plans
   private disposed = false
 
   private constructor(graph: Graph, options: SessionOptions, isPrepared = false) {
-    const op = 'InferenceSession.create'
+    const op = createOp
     checkOptions(op, options, ['optimize', 'passes', 'maxPlans'])
     const { maxPlans = 8 } = options
     if (!Number.isInteger(maxPlans) || maxPlans < 1)
@@ -81,14 +70,9 @@ export class InferenceSession {
         expected: 'a whole number of at least 1',
         received: show(maxPlans),
       })
-    this.maxPlans = maxPlans
     checkOperators(graph)
-    const passes = readPasses(op, options)
-    if (!isPrepared) {
-      reporting(op, () => {
-        prepareGraph(currentBackend(), graph, passes)
-      })
-    } else if (options.optimize !== undefined || options.passes !== undefined)
+    this.passes = readPasses(op, options)
+    if (isPrepared && (options.optimize !== undefined || options.passes !== undefined))
       throw new ArgumentError({
         op,
         argument: 'options.optimize and options.passes',
@@ -96,6 +80,7 @@ export class InferenceSession {
         received: show(options.optimize ?? options.passes),
       })
     this.graph = graph
+    this.plans = new Plans(graph, maxPlans)
     this.inputMetadata = graph.inputs.map(metadataOf)
     this.outputMetadata = graph.outputs.map(metadataOf)
     this.inputNames = graph.inputs.map(({ name }) => name)
@@ -113,10 +98,13 @@ export class InferenceSession {
     model: string | Uint8Array | ArrayBuffer,
     options: SessionOptions = {},
   ): Promise<InferenceSession> {
-    if (typeof model !== 'string') return InferenceSession.createSync(model, options)
-    const saved = openSaved(model)
+    const saved = typeof model === 'string' ? openSaved(model) : undefined
     if (saved !== undefined) return new InferenceSession(saved, options, true)
-    return InferenceSession.fromModel(parseModel(await readFile(model), dirname(model)), options)
+    const read = typeof model === 'string' ? parseModel(await readFile(model), dirname(model)) : readBytes(model)
+    if (read instanceof Graph) return new InferenceSession(read, options, true)
+    const session = new InferenceSession(read.graph, options)
+    await reportingAsync(createOp, () => finishInSlices(session.prepare()))
+    return session
   }
 
   /** {@link InferenceSession.create}, at once. */
@@ -126,10 +114,8 @@ export class InferenceSession {
       if (saved !== undefined) return new InferenceSession(saved, options, true)
       return InferenceSession.fromModel(parseModel(readFileSync(model), dirname(model)), options)
     }
-    // A copy: weights may lie in it. (Not by slice, which is a view where the bytes are a Buffer.)
-    const bytes = new Uint8Array(bytesOf(model))
-    if (isSaved(bytes)) return new InferenceSession(parseSaved(bytes), options, true)
-    return InferenceSession.fromModel(parseModel(bytes), options)
+    const read = readBytes(model)
+    return read instanceof Graph ? new InferenceSession(read, options, true) : InferenceSession.fromModel(read, options)
   }
 
   /**
@@ -137,7 +123,15 @@ export class InferenceSession {
    * @internal
    */
   static fromModel({ graph }: Model, options: SessionOptions = {}): InferenceSession {
-    return new InferenceSession(graph, options)
+    const session = new InferenceSession(graph, options)
+    reporting(createOp, () => {
+      finish(session.prepare())
+    })
+    return session
+  }
+
+  private prepare(): Work<void> {
+    return prepareGraph(currentBackend(), this.graph, this.passes)
   }
 
   /**
@@ -168,18 +162,21 @@ export class InferenceSession {
     return reportingAsync(op, () => this.runInputsAsync(inputs, fetches))
   }
 
-  private async runInputsAsync(inputs: ReadonlyMap<string, Checked>, fetches: readonly string[]): Promise<Results> {
-    const planned = this.planFor(inputs)
+  private async runInputsAsync(inputs: Inputs, fetches: readonly string[]): Promise<Results> {
+    const found = this.plans.find(inputs)
+    // Making a plan takes a while, in which the feeds may change.
+    const given = found === undefined ? copiesOf(inputs) : inputs
+    const planned = found ?? (await this.plans.inSlices(given))
     if ('reason' in planned) {
-      const values = await runGraphAsync(currentBackend(), this.graph, knownValues(inputs))
+      const values = await runGraphAsync(currentBackend(), this.graph, valuesOf(given))
       return pick(fetches, (name) => copyOf(values.get(name)))
     }
-    const instance = this.acquire(planned, inputs)
+    const instance = this.plans.acquire(planned, given)
     try {
       await instance.runAsync()
       return pick(fetches, (name) => instance.fetch(name))
     } finally {
-      this.giveBack(planned, instance)
+      this.plans.giveBack(planned, instance)
     }
   }
 
@@ -190,18 +187,18 @@ export class InferenceSession {
     return reporting(op, () => this.runInputs(inputs, fetches))
   }
 
-  private runInputs(inputs: ReadonlyMap<string, Checked>, fetches: readonly string[]): Results {
-    const planned = this.planFor(inputs)
+  private runInputs(inputs: Inputs, fetches: readonly string[]): Results {
+    const planned = this.plans.get(inputs)
     if ('reason' in planned) {
-      const values = runGraph(currentBackend(), this.graph, knownValues(inputs))
+      const values = runGraph(currentBackend(), this.graph, valuesOf(inputs))
       return pick(fetches, (name) => copyOf(values.get(name)))
     }
-    const instance = this.acquire(planned, inputs)
+    const instance = this.plans.acquire(planned, inputs)
     try {
       instance.run()
       return pick(fetches, (name) => instance.fetch(name))
     } finally {
-      this.giveBack(planned, instance)
+      this.plans.giveBack(planned, instance)
     }
   }
 
@@ -212,7 +209,9 @@ export class InferenceSession {
    * @param shapes - Sizes by input. @defaultValue those of the model, with 1 for every symbol
    */
   explainPlan(shapes: Readonly<Record<string, Shape>> = {}): string {
-    const planned = reporting('InferenceSession.explainPlan', () => this.planFor(this.stand(shapes)))
+    const op = 'InferenceSession.explainPlan'
+    this.checkLive(op)
+    const planned = reporting(op, () => this.plans.get(standIns(op, this.inputMetadata, shapes)))
     return explain(this.graph, 'reason' in planned ? planned.reason : planned.plan)
   }
 
@@ -220,9 +219,9 @@ export class InferenceSession {
   profile(feeds: Feeds): readonly StepProfile[] {
     const op = 'InferenceSession.profile'
     const inputs = this.read(op, feeds, this.outputNames)
-    const planned = this.planFor(inputs)
+    const planned = this.plans.get(inputs)
     if ('reason' in planned) throw new ArgumentError({ op, message: `this model has no plan: ${planned.reason}` })
-    const instance = this.acquire(planned, inputs)
+    const instance = this.plans.acquire(planned, inputs)
     try {
       const times = instance.times()
       reporting(op, () => {
@@ -236,15 +235,14 @@ export class InferenceSession {
         nanoseconds: nanoseconds[i] ?? 0,
       }))
     } finally {
-      this.giveBack(planned, instance)
+      this.plans.giveBack(planned, instance)
     }
   }
 
   /** Gives the memory of all plans back; later runs are errors. Runs under way end first. */
   dispose(): void {
     this.disposed = true
-    for (const planned of this.plans.values()) if ('plan' in planned) disposeAll(planned.idle)
-    this.plans.clear()
+    this.plans.dispose()
   }
 
   /** onnxruntime's name of {@link InferenceSession.dispose}. */
@@ -256,72 +254,17 @@ export class InferenceSession {
   private pack(): void {
     if (this.plans.size > 0 || this.inputMetadata.some(({ shape }) => shape === undefined)) return
     try {
-      this.planFor(this.stand({}))
+      this.plans.get(standIns('InferenceSession.save', this.inputMetadata, {}))
     } catch (error) {
       // Such sizes may mean nothing to the model.
       if (!(error instanceof Int8Error)) throw error
     }
   }
 
-  private giveBack(planned: Planned, instance: PlanInstance): void {
-    const current = !this.disposed && [...this.plans.values()].includes(planned)
-    if (current && 'plan' in planned) planned.idle.push(instance)
-    else instance.dispose()
-  }
-
-  private acquire(planned: Extract<Planned, { plan: Plan }>, inputs: ReadonlyMap<string, Checked>): PlanInstance {
-    const instance = planned.idle.pop() ?? planned.plan.instantiate()
-    for (const [name, { type, data }] of inputs) if (type !== 'string') instance.feed(name, data as NumericArray)
-    return instance
-  }
-
-  /** The plan for inputs of these sizes. */
-  private planFor(inputs: ReadonlyMap<string, Checked>): Planned {
-    const key = [...inputs.values()].map(({ dims }) => dims.join('x')).join(' ')
-    const found = this.plans.get(key)
-    if (found !== undefined) {
-      // The most recently used one last.
-      this.plans.delete(key)
-      this.plans.set(key, found)
-      return found
-    }
-    const planned = this.makePlan(inputs)
-    this.plans.set(key, planned)
-    if (this.plans.size > this.maxPlans) {
-      const [[oldest, old] = ['', undefined]] = this.plans
-      this.plans.delete(oldest)
-      if (old !== undefined && 'plan' in old) disposeAll(old.idle)
-    }
-    return planned
-  }
-
-  private makePlan(inputs: ReadonlyMap<string, Checked>): Planned {
-    const backend = currentBackend()
-    const values = new Map(
-      [...inputs].map(([name, { type, dims }]) => [
-        name,
-        computed(type, dims, allocateElements(type, sizeOf(dims))) as Value,
-      ]),
-    )
-    if ([...values.values()].some(({ type }) => type === 'string')) return { reason: 'it has an input of strings' }
-    try {
-      return { plan: new Plan(backend, traceGraph(backend, this.graph, values)), idle: [] }
-    } catch (error) {
-      if (error instanceof NotKnownYet) return { reason: error.message }
-      throw error
-    }
-  }
-
   /** Checks feeds and fetches. */
-  private read(op: string, feeds: unknown, fetches: unknown): Map<string, Checked> {
+  private read(op: string, feeds: unknown, fetches: unknown): Inputs {
     this.checkLive(op)
-    if (typeof feeds !== 'object' || feeds === null)
-      throw new ArgumentError({
-        op,
-        argument: 'feeds',
-        expected: 'an object of tensors by input name',
-        received: show(feeds),
-      })
+    const inputs = readFeeds(op, this.inputMetadata, feeds)
     if (!Array.isArray(fetches) || !fetches.every((name: unknown) => this.outputNames.includes(name as string)))
       throw new ArgumentError({
         op,
@@ -329,45 +272,7 @@ export class InferenceSession {
         expected: `names among ${show([...this.outputNames])}`,
         received: show(fetches),
       })
-    for (const name of Object.keys(feeds))
-      if (!this.inputNames.includes(name))
-        throw new ArgumentError({
-          op,
-          argument: `feeds.${name}`,
-          expected: `one of the inputs ${show([...this.inputNames])}`,
-          received: 'another name',
-        })
-    const symbols = new Map<string, number>()
-    return new Map(
-      this.inputMetadata.map((metadata) => {
-        const value = readTensor(op, `feeds.${metadata.name}`, (feeds as Record<string, unknown>)[metadata.name])
-        checkFeed(op, metadata, value, symbols)
-        return [metadata.name, value]
-      }),
-    )
-  }
-
-  /** Inputs of given sizes, without elements. */
-  private stand(shapes: Readonly<Record<string, Shape>>): Map<string, Checked> {
-    const op = 'InferenceSession.explainPlan'
-    this.checkLive(op)
-    const symbols = new Map<string, number>()
-    return new Map(
-      this.inputMetadata.map((metadata) => {
-        const { name, type, shape } = metadata
-        const dims = shapes[name] ?? shape?.map((dim) => (typeof dim === 'number' ? dim : 1))
-        if (dims === undefined)
-          throw new ArgumentError({
-            op,
-            argument: `shapes.${name}`,
-            expected: 'the sizes of this input, which the model does not give',
-            received: 'nothing',
-          })
-        const checked: Checked = { type, dims, data: allocateElements(type, 0) }
-        checkFeed(op, metadata, checked, symbols)
-        return [name, checked]
-      }),
-    )
+    return inputs
   }
 
   private checkLive(op: string): void {
@@ -375,17 +280,8 @@ export class InferenceSession {
   }
 }
 
-function disposeAll(instances: PlanInstance[]): void {
-  for (const instance of instances.splice(0)) instance.dispose()
-}
-
 function metadataOf({ name, type, dims }: ValueInfo): ValueMetadata {
   return { name, type, shape: dims }
-}
-
-/** Copies of the feeds. */
-function knownValues(inputs: ReadonlyMap<string, Checked>): Map<string, Value> {
-  return new Map([...inputs].map(([name, { type, dims, data }]) => [name, known(type, dims, data.slice()) as Value]))
 }
 
 /** Gives results: values of memory that nobody else has. */
@@ -400,38 +296,11 @@ function pick(fetches: readonly string[], valueOf: (name: string) => Value | und
   )
 }
 
-/** Compares a feed with what the model says of it. Symbols must stand for one size throughout. */
-function checkFeed(
-  op: string,
-  { name, type, shape }: ValueMetadata,
-  value: Checked,
-  symbols: Map<string, number>,
-): void {
-  const argument = `feeds.${name}`
-  if (value.type !== type) throw new DTypeError({ op, argument, expected: `of type ${type}`, received: value.type })
-  if (shape === undefined) return
-  const fits =
-    shape.length === value.dims.length &&
-    shape.every((dim, axis) => {
-      const size = value.dims[axis] ?? 0
-      if (typeof dim === 'number') return dim === size
-      if (dim === null) return true
-      const seen = symbols.get(dim)
-      if (seen === undefined) symbols.set(dim, size)
-      return seen === undefined || seen === size
-    })
-  if (fits) return
-  const text = `[${shape.map((dim) => dim ?? '?').join(', ')}]`
-  const bound = shape.filter((dim) => typeof dim === 'string' && symbols.has(dim))
-  throw new ShapeError({
-    op,
-    argument,
-    expected: `of shape ${text}`,
-    received: shapeText(value.dims),
-    ...(bound.length > 0 && {
-      hint: `Here ${bound.map((dim) => `${String(dim)} = ${String(symbols.get(String(dim)))}`).join(', ')}.`,
-    }),
-  })
+/** A model, or the graph of a saved session. */
+function readBytes(model: unknown): Model | Graph {
+  // A copy: weights may lie in it. (Not by slice, which is a view where the bytes are a Buffer.)
+  const bytes = new Uint8Array(bytesOf(model))
+  return isSaved(bytes) ? parseSaved(bytes) : parseModel(bytes)
 }
 
 function bytesOf(model: unknown): Uint8Array {

@@ -9,6 +9,7 @@ import { describeNode, type Graph, type GraphNode } from '../graph/graph'
 import { operatorOf } from '../onnx/ops'
 import type { Inputs } from '../onnx/ops/operator'
 import { contiguous } from './format'
+import type { Work } from './slices'
 import { evaluate, evaluateAsync, type GraphStep, type Lowering } from './steps'
 import type { Value } from './value'
 
@@ -26,8 +27,11 @@ export interface Trace {
   readonly outputs: ReadonlyMap<string, Value>
 }
 
-/** Records what the graph does with inputs of these types and sizes, whose arrays stand for their places in memory. */
-export function traceGraph(backend: Backend, graph: Graph, inputs: ReadonlyMap<string, Value>): Trace {
+/**
+ * Records what the graph does with inputs of these types and sizes, whose arrays stand for their places in memory.
+ * Pauses after each node.
+ */
+export function* traceGraph(backend: Backend, graph: Graph, inputs: ReadonlyMap<string, Value>): Work<Trace> {
   const steps: TracedStep[] = []
   const record =
     (node: GraphNode | undefined) =>
@@ -45,6 +49,7 @@ export function traceGraph(backend: Backend, graph: Graph, inputs: ReadonlyMap<s
     const isKnown = operands.every((value) => value?.known !== false)
     const lowering = operatorOf(node)(node, operands)
     keep(node, values, isKnown ? evaluate(backend, lowering).map(asKnown) : record(node)(lowering))
+    yield
   }
   const outputs = new Map<string, Value>()
   for (const { name } of graph.outputs) outputs.set(name, record(undefined)(contiguous(resultOf(values, name))))

@@ -8,8 +8,10 @@ import { foldPads } from '../../src/graph/passes/foldPads'
 import { fuseActivations } from '../../src/graph/passes/fuseActivations'
 import { fuseResiduals } from '../../src/graph/passes/fuseResiduals'
 import { passNames, prepareGraph, readPasses } from '../../src/graph/passes'
+import { finish } from '../../src/runtime/slices'
 import { parseModel } from '../../src/onnx/read'
-import { InferenceSession, type Feeds } from '../../src/runtime/session'
+import { InferenceSession } from '../../src/runtime/session'
+import type { Feeds } from '../../src/runtime/feeds'
 import { Tensor } from '../../src/runtime/tensor'
 import { known, type Value } from '../../src/runtime/value'
 import { modelOf, type ModelSpec, type NodeSpec } from '../support/onnx-models'
@@ -56,7 +58,7 @@ describe('constants', () => {
       { ...conv, ...parameters },
       { outputs: { y: 'int8' } },
     )
-    prepareGraph(backend, graph, readPasses('test', { optimize: 'none' }))
+    finish(prepareGraph(backend, graph, readPasses('test', { optimize: 'none' })))
     readConstants(backend, graph)
     expect(opsOf(graph)).toEqual(['QuantizeLinear'])
   })

@@ -1,7 +1,8 @@
 /** `int8 bench`: how long a model takes. */
 import { parseArgs } from 'node:util'
 import { backend } from '../../backend/public'
-import { InferenceSession, type Feeds } from '../../runtime/session'
+import { InferenceSession } from '../../runtime/session'
+import type { Feeds } from '../../runtime/feeds'
 import { sampleHelp, sampleOptions, seedHelp, seedOptions, someFeeds, type Command } from '../command'
 import { timeRuns, timeText } from '../timing'
 import { countOption, numberOption, print, table, UsageError } from '../usage'

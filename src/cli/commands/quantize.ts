@@ -11,7 +11,8 @@ import {
   type Target,
 } from '../../onnx/quantize'
 import { calibrationMethods } from '../../onnx/quantize/calibrate'
-import { InferenceSession, type Feeds } from '../../runtime/session'
+import { InferenceSession } from '../../runtime/session'
+import type { Feeds } from '../../runtime/feeds'
 import { openArrays } from '../arrays'
 import {
   readSeed,

@@ -4,6 +4,7 @@
  */
 import type { Backend } from '../../backend/contract'
 import { ArgumentError, show } from '../../errors'
+import type { Work } from '../../runtime/slices'
 import type { Graph } from '../graph'
 import { readConstants } from './constants'
 import { foldBatchNorm } from './foldBatchNorm'
@@ -62,10 +63,12 @@ export function readPasses(op: string, options: OptimizeOptions): ReadonlySet<Pa
   return on
 }
 
-/** Brings a graph into the form that is planned. */
-export function prepareGraph(backend: Backend, graph: Graph, on: ReadonlySet<PassName>): void {
-  for (const pass of meaning) pass(backend, graph)
-  for (const name of passNames) if (on.has(name)) passes[name](backend, graph)
+/** Brings a graph into the form that is planned; pauses between passes. */
+export function* prepareGraph(backend: Backend, graph: Graph, on: ReadonlySet<PassName>): Work<void> {
+  for (const pass of [...meaning, ...passNames.filter((name) => on.has(name)).map((name) => passes[name])]) {
+    pass(backend, graph)
+    yield
+  }
   graph.prune()
 }
 

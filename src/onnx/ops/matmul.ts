@@ -19,19 +19,28 @@ function* matmul(node: GraphNode, inputs: Inputs): Lowering<readonly Value[]> {
   const b = yield* floats(node, need(node, inputs, 1), 'B')
   const { shape, rows, inner, columns } = readMatmul(node, a.dims, b.dims)
   if (b.known && sizeOf(b.dims) === inner * columns) {
-    const y = yield* linear(node, a, b.dims.length === 1 ? { ...b, dims: [inner, 1] } : b, null, rows)
+    const y = yield* linear(node, a, { data: b.data, inner, columns, turned: false }, null, rows)
     return [{ ...y, dims: shape }]
   }
   return [yield* batchedMatmul(node, a, b)]
 }
 
-/** `rows × inner` times a constant `inner × columns` of two axes or more, each but the last two of size 1. */
-function* linear(node: GraphNode, a: Floats, b: Floats, bias: Floats | null, rows: number): Lowering<Floats> {
-  const [inner = 1, columns = 1] = b.dims.slice(-2)
+/** A constant factor: `inner × columns`, or turned, `columns × inner`, as linear layers have their weights. */
+interface Factor {
+  readonly data: Float32Array
+  readonly inner: number
+  readonly columns: number
+  readonly turned: boolean
+}
+
+/** `rows × inner` times a constant. */
+function* linear(node: GraphNode, a: Floats, b: Factor, bias: Floats | null, rows: number): Lowering<Floats> {
+  const { inner, columns } = b
   const packed = node.memo('packed', [b.data, bias?.data], () => {
-    const values = new Float32Array(inner * columns)
-    for (let k = 0; k < inner; k++)
-      for (let c = 0; c < columns; c++) values[c * inner + k] = b.data[k * columns + c] ?? 0
+    const values = b.turned ? b.data : new Float32Array(inner * columns)
+    if (!b.turned)
+      for (let k = 0; k < inner; k++)
+        for (let c = 0; c < columns; c++) values[c * inner + k] = b.data[k * columns + c] ?? 0
     return new PackedFloatWeights({
       values,
       bias: bias === null ? null : bias.data,
@@ -62,21 +71,22 @@ function* linear(node: GraphNode, a: Floats, b: Floats, bias: Floats | null, row
 function* gemm(node: GraphNode, inputs: Inputs): Lowering<readonly Value[]> {
   const { attributes } = node
   const a = yield* oriented(yield* floats(node, need(node, inputs, 0), 'A'), attributes.int('transA', 0) !== 0)
-  const b = yield* orientedConstant(
-    node,
-    yield* floats(node, need(node, inputs, 1), 'B'),
-    attributes.int('transB', 0) !== 0,
-  )
+  const given = yield* floats(node, need(node, inputs, 1), 'B')
+  const transB = attributes.int('transB', 0) !== 0
+  const turned = transB && given.known
+  const b = turned ? given : yield* oriented(given, transB)
   const c = inputs[2] === undefined ? undefined : yield* floats(node, inputs[2], 'C')
   const [alpha, beta] = [attributes.float('alpha', 1), attributes.float('beta', 1)]
   const [rows = 1, inner = 1] = a.dims
-  const [innerB = 1, columns = 1] = b.dims
+  const [innerB = 1, columns = 1] = turned ? b.dims.toReversed() : b.dims
   if (a.dims.length !== 2 || b.dims.length !== 2 || inner !== innerB)
     throw wrong(node, `A ${shapeText(a.dims)} and B ${shapeText(b.dims)} do not fit`)
   const shape = [rows, columns]
   // A row of biases starts the accumulators, as a linear layer's does.
   const bias = c?.known === true && alpha === 1 && isRow(c.dims, columns) ? scaledRow(node, c, beta, columns) : null
-  let y: Floats = b.known ? yield* linear(node, a, b, bias, rows) : yield* batchedMatmul(node, a, b)
+  let y: Floats = b.known
+    ? yield* linear(node, a, { data: b.data, inner, columns, turned }, bias, rows)
+    : yield* batchedMatmul(node, a, b)
   if (alpha !== 1) y = yield* combine(node, 'mul', y, scalar(alpha))
   if (c !== undefined && bias === null)
     y = yield* combine(node, 'add', y, beta === 1 ? c : yield* combine(node, 'mul', c, scalar(beta)))
@@ -125,19 +135,6 @@ function* oriented(value: Floats, turned: boolean): Lowering<Floats> {
     (length) => new Float32Array(length),
   )
   return { ...value, dims: value.dims.toReversed(), data, known: false }
-}
-
-/** The same for a matrix that may be a constant, which then is turned once. */
-function* orientedConstant(node: GraphNode, value: Floats, turned: boolean): Lowering<Floats> {
-  if (!turned || !value.known || value.dims.length !== 2) return yield* oriented(value, turned)
-  const [rows = 1, columns = 1] = value.dims
-  const data = node.memo('turned', [value.data], () => {
-    const result = new Float32Array(value.data.length)
-    for (let r = 0; r < rows; r++)
-      for (let c = 0; c < columns; c++) result[c * rows + r] = value.data[r * columns + c] ?? 0
-    return result
-  })
-  return known('float32', [columns, rows], data)
 }
 
 export const products: Operators = { MatMul: matmul, Gemm: gemm }

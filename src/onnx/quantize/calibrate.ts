@@ -9,7 +9,8 @@ import {
   PowerOfTwoHistogramObserver,
   type Observer,
 } from '../../quantization/observers'
-import { InferenceSession, type Feeds } from '../../runtime/session'
+import { InferenceSession } from '../../runtime/session'
+import type { Feeds } from '../../runtime/feeds'
 import type { PerTensorQParams } from '../../tensor/qparams'
 import { sizeOf } from '../../tensor/shape'
 import { tensor } from '../../tensor/tensor'

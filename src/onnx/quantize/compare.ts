@@ -1,5 +1,6 @@
 /** How the results of two models differ, on samples that both run. */
-import { InferenceSession, type Feeds, type Results } from '../../runtime/session'
+import { InferenceSession, type Results } from '../../runtime/session'
+import type { Feeds } from '../../runtime/feeds'
 import type { Model } from '../read'
 import { sessionWith } from './calibrate'
 

@@ -6,7 +6,7 @@
  */
 import { clipOf, nodeLike, Rewriter } from '../../graph/passes/rewrite'
 import type { Graph, GraphNode } from '../../graph/graph'
-import type { Feeds } from '../../runtime/session'
+import type { Feeds } from '../../runtime/feeds'
 import { known, type TypedValue } from '../../runtime/value'
 import type { Model } from '../read'
 import { sessionWith } from './calibrate'

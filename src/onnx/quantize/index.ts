@@ -2,7 +2,7 @@
 import { ArgumentError, show } from '../../errors'
 import type { GraphNode } from '../../graph/graph'
 import { checkBoolean, checkOptions } from '../../ops/options'
-import type { Feeds } from '../../runtime/session'
+import type { Feeds } from '../../runtime/feeds'
 import { parseModel } from '../read'
 import { calibrate, calibrationMethods, type Calibration, type CalibrationMethod, type Samples } from './calibrate'
 import { Comparison } from './compare'

@@ -1,6 +1,7 @@
 /** Finds the layers that int8 costs most at, and keeps as few of them in float as a target allows. */
 import type { GraphNode } from '../../graph/graph'
-import type { Feeds, InferenceSession } from '../../runtime/session'
+import type { InferenceSession } from '../../runtime/session'
+import type { Feeds } from '../../runtime/feeds'
 import { ArgumentError, show } from '../../errors'
 import { checkOptions } from '../../ops/options'
 import type { Model } from '../read'

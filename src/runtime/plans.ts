@@ -1,0 +1,120 @@
+/** The plans of a session: one for each combination of input sizes seen lately, with idle instances of each. */
+import { currentBackend } from '../backend/current'
+import type { Graph } from '../graph/graph'
+import { NotKnownYet } from '../onnx/ops/operator'
+import { allocateElements, type NumericArray } from '../onnx/types'
+import { sizeOf } from '../tensor/shape'
+import type { Inputs } from './feeds'
+import { Plan, type PlanInstance } from './plan'
+import { finish, finishInSlices, type Work } from './slices'
+import { traceGraph } from './trace'
+import { computed, type Value } from './value'
+
+/** A plan, or that the graph has to be run node by node. */
+export type Planned = { readonly plan: Plan; readonly idle: PlanInstance[] } | { readonly reason: string }
+
+/** Makes plans and keeps them. */
+export class Plans {
+  private readonly graph: Graph
+  private readonly most: number
+  private readonly kept = new Map<string, Planned>()
+  /** Those that asynchronous runs are making. */
+  private readonly begun = new Map<string, Promise<Planned>>()
+  private disposed = false
+
+  /** @param most - Plans that are kept, the most recently used ones. */
+  constructor(graph: Graph, most: number) {
+    this.graph = graph
+    this.most = most
+  }
+
+  get size(): number {
+    return this.kept.size
+  }
+
+  /** The plan for inputs of these sizes, if it is kept. */
+  find(inputs: Inputs): Planned | undefined {
+    const key = keyOf(inputs)
+    const found = this.kept.get(key)
+    if (found === undefined) return undefined
+    // The most recently used one last.
+    this.kept.delete(key)
+    this.kept.set(key, found)
+    return found
+  }
+
+  /** The plan for inputs of these sizes, made now if it has to be. */
+  get(inputs: Inputs): Planned {
+    return this.find(inputs) ?? this.keep(inputs, finish(this.make(inputs)))
+  }
+
+  /** Makes the plan for inputs of these sizes while the event loop turns. Runs that wait for one plan share it. */
+  async inSlices(inputs: Inputs): Promise<Planned> {
+    const key = keyOf(inputs)
+    const begun = this.begun.get(key)
+    if (begun !== undefined) return begun
+    const made = finishInSlices(this.make(inputs)).then((planned) => this.keep(inputs, planned))
+    this.begun.set(key, made)
+    try {
+      return await made
+    } finally {
+      this.begun.delete(key)
+    }
+  }
+
+  /** An instance with these inputs fed. */
+  acquire(planned: Extract<Planned, { plan: Plan }>, inputs: Inputs): PlanInstance {
+    const instance = planned.idle.pop() ?? planned.plan.instantiate()
+    for (const [name, { type, data }] of inputs) if (type !== 'string') instance.feed(name, data as NumericArray)
+    return instance
+  }
+
+  giveBack(planned: Planned, instance: PlanInstance): void {
+    const current = !this.disposed && [...this.kept.values()].includes(planned)
+    if (current && 'plan' in planned) planned.idle.push(instance)
+    else instance.dispose()
+  }
+
+  /** Gives back the memory of what is idle now, and of what is in use when it is given back. */
+  dispose(): void {
+    this.disposed = true
+    for (const planned of this.kept.values()) disposeIdle(planned)
+    this.kept.clear()
+  }
+
+  private keep(inputs: Inputs, planned: Planned): Planned {
+    if (this.disposed) return planned
+    this.kept.set(keyOf(inputs), planned)
+    if (this.kept.size > this.most) {
+      const [[oldest, old] = ['', undefined]] = this.kept
+      this.kept.delete(oldest)
+      if (old !== undefined) disposeIdle(old)
+    }
+    return planned
+  }
+
+  private *make(inputs: Inputs): Work<Planned> {
+    const backend = currentBackend()
+    const values = new Map(
+      [...inputs].map(([name, { type, dims }]) => [
+        name,
+        computed(type, dims, allocateElements(type, sizeOf(dims))) as Value,
+      ]),
+    )
+    if ([...values.values()].some(({ type }) => type === 'string')) return { reason: 'it has an input of strings' }
+    try {
+      return { plan: new Plan(backend, yield* traceGraph(backend, this.graph, values)), idle: [] }
+    } catch (error) {
+      if (error instanceof NotKnownYet) return { reason: error.message }
+      throw error
+    }
+  }
+}
+
+function keyOf(inputs: Inputs): string {
+  return [...inputs.values()].map(({ dims }) => dims.join('x')).join(' ')
+}
+
+function disposeIdle(planned: Planned): void {
+  if ('plan' in planned) for (const instance of planned.idle.splice(0)) instance.dispose()
+}
