@@ -6,7 +6,8 @@
 //   npm run check:assembly -- --list TEXT   each loop whose place holds TEXT, with what is in it
 //   npm run check:assembly -- --mca TEXT    what llvm-mca (Debian: llvm) says of those: cycles per round, and what bounds them
 //
-// A loop counts if it holds at least four multiply-adds, a tenth of its instructions or more, and no smaller loop.
+// A loop counts if it ends with a conditional jump, and holds at least four multiply-adds, a tenth of its instructions or
+// more, and no smaller loop.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -24,14 +25,14 @@ const machines = {
   x64: {
     objdump: ['objdump', '-M', 'intel'],
     product: /^(vpdpbusd|vfmadd\d+ps|vpmaddwd|vpmaddubsw|tdpbusd)$/,
-    jump: /^j[a-z]+$/,
+    jump: /^j(?!mp)[a-z]+$/,
     isOnStack: (op, operands) => /^v?mov/.test(op) && /\[r[sb]p[^\]]*\]/.test(operands) && /[xyz]mm\d/.test(operands),
     mca: ['-mtriple=x86_64', '-mcpu=sapphirerapids', '-x86-asm-syntax=intel'],
   },
   arm64: {
     objdump: ['aarch64-linux-gnu-objdump'],
     product: /^([su]dot|usdot|[su]mmla|usmmla|fmla|[su]mlal2?|[su]mull2?)$/,
-    jump: /^(b\.[a-z]+|cbn?z|tbn?z|b)$/,
+    jump: /^(b\.[a-z]+|cbn?z|tbn?z)$/,
     isOnStack: (op, operands) =>
       /^(ldr|str|ldp|stp|ldur|stur)$/.test(op) && /^q\d/.test(operands) && /\[sp/.test(operands),
     mca: ['-mtriple=aarch64', '-mcpu=neoverse-n1'],
