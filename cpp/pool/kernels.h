@@ -1,7 +1,5 @@
-// What an instruction set provides for the pools: one output pixel from the pixels of its window. The driver (pool.cc)
-// finds the pixels and shares the work among threads.
-//
-// `rows` holds `count` pointers to pixels of `channels` elements, in the window's order (depth, row, column).
+// What an instruction set provides for the pools: a run of output pixels from the pixels of their windows. The driver
+// (pool.cc) finds the pixels and shares the work among threads.
 #pragma once
 
 #include <span>
@@ -11,11 +9,14 @@
 
 namespace int8 {
 
+// Neighbouring output pixels whose windows are alike.
 template <class T>
-struct PoolWindow {
-  const T* const* rows;
+struct PoolRun {
+  const T* const* rows;  // [count] pixels of the first one's window, in its order (depth, row, column)
   int64_t count;
-  int64_t channels;
+  int64_t channels;    // of each pixel
+  int64_t pixels = 1;  // of the output, one behind the other
+  int64_t step = 0;    // elements from a pixel of a window to that of the next window
 };
 
 // y = zero_point + rne(clamp(f(f(sum(q - x_zero_point)) * multiplier), lo - zero_point, hi - zero_point))
@@ -28,10 +29,10 @@ struct AveragePixel {
 };
 
 struct PoolKernels {
-  void (*qmax)(const PoolWindow<uint8_t>& window, CodeType type, uint8_t* y);
-  void (*qavg)(const PoolWindow<uint8_t>& window, CodeType x_type, uint8_t* y, const AveragePixel& p);
-  void (*fmax)(const PoolWindow<float>& window, float* y);
-  void (*favg)(const PoolWindow<float>& window, float* y, float divisor);
+  void (*qmax)(const PoolRun<uint8_t>& run, CodeType type, uint8_t* y);
+  void (*qavg)(const PoolRun<uint8_t>& run, CodeType x_type, uint8_t* y, const AveragePixel& p);
+  void (*fmax)(const PoolRun<float>& run, float* y);
+  void (*favg)(const PoolRun<float>& run, float* y, float divisor);
 };
 
 struct PoolRow {

@@ -1,4 +1,5 @@
-// Drivers of the pools: find the pixels under each window, and share the output pixels among threads.
+// Drivers of the pools: find the pixels under each window, join windows that are alike into runs, and share the output
+// pixels among threads.
 #include <algorithm>
 #include <atomic>
 
@@ -44,9 +45,21 @@ int64_t find_pixels(const PoolWindows& w, const T* x, int64_t n, int64_t od, int
   return count;
 }
 
-// Calls pool(window, y, position) for every output pixel; position counts within the image.
+// Output columns from `first` on, up to `end`, whose windows are alike and at one distance from each other.
+int64_t alike(const PoolAxis& w, int64_t first, int64_t end) {
+  const auto start = [&](int64_t i) { return w.starts[static_cast<size_t>(i)]; };
+  int64_t next = first + 1;
+  while (next < end && w.counts[static_cast<size_t>(next)] == w.counts[static_cast<size_t>(first)] &&
+         start(next) - start(next - 1) == start(first + 1) - start(first)) {
+    next++;
+  }
+  return next - first;
+}
+
+// Calls pool(run, y, position) for all output pixels; position is the first one's within the image. Pixels of a run
+// have the same of `each`, which holds something for every position, or is empty.
 template <class T, class Pool>
-Status for_windows(const PoolWindows& w, const T* x, T* y, Pool pool) {
+Status for_runs(const PoolWindows& w, const T* x, T* y, std::span<const float> each, Pool pool) {
   const int64_t capacity = largest(w.d.counts) * largest(w.h.counts) * largest(w.w.counts);
   const int64_t pixels = w.output.count();
   if (w.batch * pixels * w.channels == 0) return Status::kOk;
@@ -57,21 +70,23 @@ Status for_windows(const PoolWindows& w, const T* x, T* y, Pool pool) {
       failed = true;
       return;
     }
-    int64_t image = begin / pixels, position = begin % pixels;
-    int64_t ow = position % w.output.w;
-    int64_t oh = position / w.output.w % w.output.h;
-    int64_t od = position / w.output.w / w.output.h;
-    for (int64_t i = begin; i < end; i++) {
-      const int64_t count = find_pixels(w, x, image, od, oh, ow, rows);
-      pool(PoolWindow<T>{rows, count, w.channels}, y + i * w.channels, position);
-      position++;
-      if (++ow < w.output.w) continue;
-      ow = 0;
-      if (++oh < w.output.h) continue;
-      oh = 0;
-      if (++od < w.output.d) continue;
-      od = position = 0;
-      image++;
+    while (begin < end) {
+      const int64_t image = begin / pixels, position = begin % pixels;
+      const int64_t ow = position % w.output.w;
+      const int64_t oh = position / w.output.w % w.output.h;
+      const int64_t od = position / w.output.w / w.output.h;
+      int64_t count = alike(w.w, ow, std::min(w.output.w, ow + end - begin));
+      for (int64_t i = 1; i < count && !each.empty(); i++) {
+        if (each[static_cast<size_t>(position + i)] != each[static_cast<size_t>(position)]) count = i;
+      }
+      const auto start = [&](int64_t i) { return w.w.starts[static_cast<size_t>(i)]; };
+      pool(PoolRun<T>{.rows = rows,
+                      .count = find_pixels(w, x, image, od, oh, ow, rows),
+                      .channels = w.channels,
+                      .pixels = count,
+                      .step = count > 1 ? (start(ow + 1) - start(ow)) * w.channels : 0},
+           y + begin * w.channels, position);
+      begin += count;
     }
   };
   const int64_t elements_of_one = std::max<int64_t>(capacity * w.channels, 1);
@@ -91,36 +106,36 @@ std::span<const PoolRow> pool_rows() {
 
 Status qmax_pool(CodesIn x, CodesOut y, const PoolWindows& windows) {
   const auto kernel = kernels().qmax;
-  return for_windows(
-      windows, x.bytes.data(), y.bytes.data(),
-      [&](const PoolWindow<uint8_t>& window, uint8_t* pixel, int64_t) { kernel(window, x.type, pixel); });
+  return for_runs(windows, x.bytes.data(), y.bytes.data(), {},
+                  [&](const PoolRun<uint8_t>& run, uint8_t* pixel, int64_t) { kernel(run, x.type, pixel); });
 }
 
 Status qavg_pool(CodesIn x, CodesOut y, const PoolWindows& windows, const QAvgPoolParams& p) {
   const auto kernel = kernels().qavg;
-  return for_windows(windows, x.bytes.data(), y.bytes.data(),
-                     [&](const PoolWindow<uint8_t>& window, uint8_t* pixel, int64_t position) {
-                       kernel(window, x.type, pixel,
-                              {.x_zero_point = p.x_zero_point,
-                               .y_zero_point = p.y_zero_point,
-                               .lo = p.lo,
-                               .hi = p.hi,
-                               .multiplier = p.multipliers[static_cast<size_t>(position)]});
-                     });
+  return for_runs(windows, x.bytes.data(), y.bytes.data(), p.multipliers,
+                  [&](const PoolRun<uint8_t>& run, uint8_t* pixel, int64_t position) {
+                    kernel(run, x.type, pixel,
+                           {.x_zero_point = p.x_zero_point,
+                            .y_zero_point = p.y_zero_point,
+                            .lo = p.lo,
+                            .hi = p.hi,
+                            .multiplier = p.multipliers[static_cast<size_t>(position)]});
+                  });
 }
 
 Status fmax_pool(std::span<const float> x, std::span<float> y, const PoolWindows& windows) {
   const auto kernel = kernels().fmax;
-  return for_windows(windows, x.data(), y.data(),
-                     [&](const PoolWindow<float>& window, float* pixel, int64_t) { kernel(window, pixel); });
+  return for_runs(windows, x.data(), y.data(), {},
+                  [&](const PoolRun<float>& run, float* pixel, int64_t) { kernel(run, pixel); });
 }
 
 Status favg_pool(std::span<const float> x, std::span<float> y, const PoolWindows& windows,
                  std::span<const float> divisors) {
   const auto kernel = kernels().favg;
-  return for_windows(windows, x.data(), y.data(), [&](const PoolWindow<float>& window, float* pixel, int64_t position) {
-    kernel(window, pixel, divisors[static_cast<size_t>(position)]);
-  });
+  return for_runs(windows, x.data(), y.data(), divisors,
+                  [&](const PoolRun<float>& run, float* pixel, int64_t position) {
+                    kernel(run, pixel, divisors[static_cast<size_t>(position)]);
+                  });
 }
 
 }  // namespace int8

@@ -17,78 +17,115 @@ constexpr int64_t kLargestSum = int64_t{1} << 22;
 constexpr int64_t kWordSum = 256;
 
 template <CodeType kType>
-void largest_codes(const PoolWindow<uint8_t>& window, uint8_t* y) {
-  for (int64_t c = 0; c < window.channels; c += kBytes) {
-    const ByteLanes lanes(window.channels - c);
-    Bytes largest = splat_byte(kType == CodeType::kU8 ? 0 : -128);
-    for (int64_t i = 0; i < window.count; i++) largest = larger<kType>(largest, load(window.rows[i] + c, lanes));
-    store(y + c, largest, lanes);
+void largest_codes(const PoolRun<uint8_t>& run, uint8_t* y) {
+  for (int64_t p = 0; p < run.pixels; p++, y += run.channels) {
+    for (int64_t c = 0; c < run.channels; c += kBytes) {
+      const ByteLanes lanes(run.channels - c);
+      const int64_t at = p * run.step + c;
+      Bytes largest = splat_byte(kType == CodeType::kU8 ? 0 : -128);
+      for (int64_t i = 0; i < run.count; i++) largest = larger<kType>(largest, load(run.rows[i] + at, lanes));
+      store(y + c, largest, lanes);
+    }
   }
 }
 
-void qmax(const PoolWindow<uint8_t>& window, CodeType type, uint8_t* y) {
-  type == CodeType::kU8 ? largest_codes<CodeType::kU8>(window, y) : largest_codes<CodeType::kS8>(window, y);
+void qmax(const PoolRun<uint8_t>& run, CodeType type, uint8_t* y) {
+  type == CodeType::kU8 ? largest_codes<CodeType::kU8>(run, y) : largest_codes<CodeType::kS8>(run, y);
 }
 
-// Windows of at most kWordSum pixels: kBytes channels at a time; returns how many were done.
-int64_t average_whole(const PoolWindow<uint8_t>& window, uint8_t flip, uint8_t* y, const AveragePixel& p) {
-  const F32x16 offset = splat(8388608.0f + static_cast<float>((p.x_zero_point + flip) * window.count));
+// Windows of at most kWordSum pixels, the channels that fill whole vectors of kBytes.
+void average_whole(const PoolRun<uint8_t>& run, uint8_t flip, uint8_t* y, const AveragePixel& p) {
+  const F32x16 offset = splat(8388608.0f + static_cast<float>((p.x_zero_point + flip) * run.count));
   const F32x16 multiplier = splat(p.multiplier);
   const ToBytes to_bytes(p.lo, p.hi, p.y_zero_point);
-  int64_t c = 0;
-  for (; c + kBytes <= window.channels; c += kBytes) {
-    WordSums sums = no_sums();
-    for (int64_t i = 0; i < window.count; i++) sums = add(sums, load(window.rows[i] + c, ByteLanes(kBytes)), flip);
-    Floats v = less(sums, offset);
-    for (F32x16& group : v.v) group = group * multiplier;
-    store(y + c, to_bytes(v), ByteLanes(kBytes));
+  for (int64_t pixel = 0; pixel < run.pixels; pixel++, y += run.channels) {
+    for (int64_t c = 0; c + kBytes <= run.channels; c += kBytes) {
+      const int64_t at = pixel * run.step + c;
+      WordSums sums = no_sums();
+      for (int64_t i = 0; i < run.count; i++) sums = add(sums, load(run.rows[i] + at, ByteLanes(kBytes)), flip);
+      Floats v = less(sums, offset);
+      for (F32x16& group : v.v) group = group * multiplier;
+      store(y + c, to_bytes(v), ByteLanes(kBytes));
+    }
   }
-  return c;
 }
 
-void qavg(const PoolWindow<uint8_t>& window, CodeType x_type, uint8_t* y, const AveragePixel& p) {
-  if (window.count > kLargestSum) {
-    kPoolPortable.qavg(window, x_type, y, p);
+void qavg(const PoolRun<uint8_t>& run, CodeType x_type, uint8_t* y, const AveragePixel& p) {
+  if (run.count > kLargestSum) {
+    kPoolPortable.qavg(run, x_type, y, p);
     return;
   }
   const uint8_t flip = x_type == CodeType::kS8 ? 0x80 : 0;
-  const I32x16 start = splat(static_cast<int32_t>(-(p.x_zero_point + flip) * window.count));
+  const int64_t whole = run.count > kWordSum ? 0 : run.channels / kBytes * kBytes;
+  if (whole > 0) average_whole(run, flip, y, p);
+  if (whole == run.channels) return;
+  const I32x16 start = splat(static_cast<int32_t>(-(p.x_zero_point + flip) * run.count));
   const F32x16 multiplier = splat(p.multiplier);
   const ToCodes to_codes(p.lo, p.hi, p.y_zero_point);
-  int64_t c = window.count > kWordSum ? 0 : average_whole(window, flip, y, p);
-  for (; c < window.channels; c += 16) {
-    const Lanes lanes(window.channels - c);
-    I32x16 sum = start;
-    for (int64_t i = 0; i < window.count;) {
-      const int64_t end = i + kWordSum < window.count ? i + kWordSum : window.count;
-      U16x16 words = no_words();
-      for (; i < end; i++) words = add_codes(words, window.rows[i] + c, flip, lanes);
-      sum = sum + to_int(words);
+  for (int64_t pixel = 0; pixel < run.pixels; pixel++, y += run.channels) {
+    for (int64_t c = whole; c < run.channels; c += 16) {
+      const Lanes lanes(run.channels - c);
+      const int64_t at = pixel * run.step + c;
+      I32x16 sum = start;
+      for (int64_t i = 0; i < run.count;) {
+        const int64_t end = i + kWordSum < run.count ? i + kWordSum : run.count;
+        U16x16 words = no_words();
+        for (; i < end; i++) words = add_codes(words, run.rows[i] + at, flip, lanes);
+        sum = sum + to_int(words);
+      }
+      store_codes(y + c, to_codes(to_float(sum) * multiplier), lanes);
     }
-    store_codes(y + c, to_codes(to_float(sum) * multiplier), lanes);
   }
 }
 
-void fmax(const PoolWindow<float>& window, float* y) {
-  for (int64_t c = 0; c < window.channels; c += 16) {
-    const Lanes lanes(window.channels - c);
-    F32x16 largest = splat(-__builtin_inff());
-    for (int64_t i = 0; i < window.count; i++) largest = maximum(largest, load(window.rows[i] + c, lanes));
-    store(y + c, largest, lanes);
+void fmax(const PoolRun<float>& run, float* y) {
+  for (int64_t p = 0; p < run.pixels; p++, y += run.channels) {
+    for (int64_t c = 0; c < run.channels; c += 16) {
+      const Lanes lanes(run.channels - c);
+      const int64_t at = p * run.step + c;
+      F32x16 largest = splat(-__builtin_inff());
+      for (int64_t i = 0; i < run.count; i++) largest = maximum(largest, load(run.rows[i] + at, lanes));
+      store(y + c, largest, lanes);
+    }
   }
 }
 
-void favg(const PoolWindow<float>& window, float* y, float divisor) {
+// The tree of numerics.md 7 over kSums lanes: those behind them hold +0, which changes no sum (none is -0).
+template <int kSums>
+F32x16 sum_of(F32x16 (&sums)[kSums]) {
+  for (int half = 8; half > 0; half /= 2) {
+    for (int j = 0; j < half && j + half < kSums; j++) sums[j] = sums[j] + sums[j + half];
+  }
+  return sums[0];
+}
+
+// kSums is the window's size, or 16 for any.
+template <int kSums>
+void average_floats(const PoolRun<float>& run, float* y, float divisor) {
   const F32x16 by = splat(divisor);
-  for (int64_t c = 0; c < window.channels; c += 16) {
-    const Lanes lanes(window.channels - c);
-    F32x16 sums[16];
-    for (F32x16& sum : sums) sum = splat(0.0f);
-    for (int64_t i = 0; i < window.count; i++) sums[i % 16] = sums[i % 16] + load(window.rows[i] + c, lanes);
-    for (int half = 8; half > 0; half /= 2) {
-      for (int j = 0; j < half; j++) sums[j] = sums[j] + sums[j + half];
+  for (int64_t p = 0; p < run.pixels; p++, y += run.channels) {
+    for (int64_t c = 0; c < run.channels; c += 16) {
+      const Lanes lanes(run.channels - c);
+      const int64_t at = p * run.step + c;
+      F32x16 sums[kSums];
+      for (F32x16& sum : sums) sum = splat(0.0f);
+      if (kSums < 16) {
+        for (int i = 0; i < kSums; i++) sums[i] = sums[i] + load(run.rows[i] + at, lanes);
+      } else {
+        for (int64_t i = 0; i < run.count; i++) sums[i % kSums] = sums[i % kSums] + load(run.rows[i] + at, lanes);
+      }
+      store(y + c, sum_of(sums) / by, lanes);
     }
-    store(y + c, sums[0] / by, lanes);
+  }
+}
+
+void favg(const PoolRun<float>& run, float* y, float divisor) {
+  if (run.count == 4) {
+    average_floats<4>(run, y, divisor);
+  } else if (run.count == 9) {
+    average_floats<9>(run, y, divisor);
+  } else {
+    average_floats<16>(run, y, divisor);
   }
 }
 

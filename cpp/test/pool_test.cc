@@ -34,23 +34,27 @@ std::vector<Isa> row_isas() {
 INSTANTIATE_TEST_SUITE_P(Isas, PoolRows, ::testing::ValuesIn(row_isas()),
                          [](const auto& info) { return std::string(isa_name(info.param)); });
 
-// `count` pixels of `channels` elements, each of which ends at a page that nobody may touch.
+constexpr int64_t kStep = 3;  // elements from one window to the next
+
+// `count` pixels of `channels` elements for each of some windows, which end at a page that nobody may touch.
 template <class T>
 struct Pixels {
   template <class Make>
-  Pixels(int64_t count, int64_t channels, Make make) {
-    for (int64_t i = 0; i < count; i++) rows.push_back(buffers.emplace_back(make(channels)).data());
-    window = {rows.data(), count, channels};
+  Pixels(int64_t count, int64_t channels, int64_t pixels, Make make) {
+    for (int64_t i = 0; i < count; i++)
+      rows.push_back(buffers.emplace_back(make(channels + kStep * (pixels - 1))).data());
+    run = {rows.data(), count, channels, pixels, kStep};
   }
   std::deque<GuardedBuffer<T>> buffers;
   std::vector<const T*> rows;
-  PoolWindow<T> window;
+  PoolRun<T> run;
 };
 
 // Runs one kernel of both rows: fn(kernels, y).
 template <class T, class Fn>
-void expect_equal(const PoolKernels& row, int64_t channels, Fn fn) {
-  GuardedBuffer<T> got(static_cast<size_t>(channels)), want(static_cast<size_t>(channels));
+void expect_equal(const PoolKernels& row, const PoolRun<T>& run, Fn fn) {
+  const auto size = static_cast<size_t>(run.channels * run.pixels);
+  GuardedBuffer<T> got(size), want(size);
   fn(row, got.data());
   fn(portable(), want.data());
   EXPECT_TRUE(same(got.values(), want.values()));
@@ -63,16 +67,17 @@ TEST_P(PoolRows, PoolsOfCodesGiveThePortableBytes) {
   for (const int64_t channels : tail_lengths()) {
     if (channels == 0) continue;
     for (const int64_t count : kWindowSizes) {
-      const Pixels<uint8_t> x(count, channels, [&](int64_t n) { return random_codes(random, n); });
+      const int64_t pixels = 1 + count % 3;
+      const Pixels<uint8_t> x(count, channels, pixels, [&](int64_t n) { return random_codes(random, n); });
       for (const CodeType type : {CodeType::kU8, CodeType::kS8}) {
-        expect_equal<uint8_t>(row(), channels, [&](const PoolKernels& k, uint8_t* y) { k.qmax(x.window, type, y); });
+        expect_equal(row(), x.run, [&](const PoolKernels& k, uint8_t* y) { k.qmax(x.run, type, y); });
         const int32_t least = type == CodeType::kU8 ? 0 : -128;
         const AveragePixel p{.x_zero_point = least + static_cast<int32_t>(random() % 256),
                              .y_zero_point = static_cast<int32_t>(random() % 256),
                              .lo = 0,
                              .hi = 255,
                              .multiplier = 0.8f / static_cast<float>(count + 1)};
-        expect_equal<uint8_t>(row(), channels, [&](const PoolKernels& k, uint8_t* y) { k.qavg(x.window, type, y, p); });
+        expect_equal(row(), x.run, [&](const PoolKernels& k, uint8_t* y) { k.qavg(x.run, type, y, p); });
       }
     }
   }
@@ -82,9 +87,10 @@ TEST_P(PoolRows, PoolsOfFloatsGiveThePortableBytes) {
   for (const int64_t channels : tail_lengths()) {
     if (channels == 0) continue;
     for (const int64_t count : kWindowSizes) {
-      const Pixels<float> x(count, channels, [&](int64_t n) { return hostile_floats(random, n); });
-      expect_equal<float>(row(), channels, [&](const PoolKernels& k, float* y) { k.fmax(x.window, y); });
-      expect_equal<float>(row(), channels, [&](const PoolKernels& k, float* y) { k.favg(x.window, y, 3.0f); });
+      const int64_t pixels = 1 + count % 3;
+      const Pixels<float> x(count, channels, pixels, [&](int64_t n) { return hostile_floats(random, n); });
+      expect_equal(row(), x.run, [&](const PoolKernels& k, float* y) { k.fmax(x.run, y); });
+      expect_equal(row(), x.run, [&](const PoolKernels& k, float* y) { k.favg(x.run, y, 3.0f); });
     }
   }
 }
@@ -92,9 +98,9 @@ TEST_P(PoolRows, PoolsOfFloatsGiveThePortableBytes) {
 TEST(Pool, AverageRoundsHalfToEvenBeforeItAddsTheZeroPoint) {
   const uint8_t pixels[] = {3, 4, 0, 1};  // sums 3.5 and 0.5 after halving
   const uint8_t* rows[] = {pixels, pixels + 2};
-  const PoolWindow<uint8_t> window{rows, 2, 2};
+  const PoolRun<uint8_t> run{rows, 2, 2};
   uint8_t y[2];
-  portable().qavg(window, CodeType::kU8, y,
+  portable().qavg(run, CodeType::kU8, y,
                   {.x_zero_point = 0, .y_zero_point = 1, .lo = 0, .hi = 255, .multiplier = 0.5f});
   EXPECT_EQ(y[0], 3);  // 1 + rne(1.5)
   EXPECT_EQ(y[1], 3);  // 1 + rne(2.5)
