@@ -3,6 +3,7 @@
 #pragma once
 
 #include "elementwise/kernels.h"
+#include "elementwise/to_codes_simd.h"
 
 namespace int8 {
 namespace {
@@ -40,9 +41,32 @@ F32x16 scaled(const float* x, Lanes lanes, const Affine16<kVarying>& affine) {
   return select(is_nan(s), splat(0.0f), s);
 }
 
+// Whole vectors of codes with one scale; returns how many elements were done.
+template <bool kDivide>
+int64_t quantize_whole(const float* x, uint8_t* y, int64_t n, const QuantizeRun& run) {
+  const Affine16<false> affine(run.affine);
+  const ToBytes to_bytes(run.qmin, run.qmax, run.affine.zero_points[0]);
+  int64_t i = 0;
+  for (; i + kBytes <= n; i += kBytes) {
+    Floats v;
+    for (int64_t j = 0; j < kBytes / 16; j++) {
+      v.v[j] = scaled<kDivide, false>(x + i + 16 * j, Lanes(16), affine);
+    }
+    store(y + i, in_order(to_bytes(v)), ByteLanes(kBytes));
+  }
+  return i;
+}
+
 template <bool kDivide, bool kVarying>
 void quantize_run(const float* x, uint8_t* y, int64_t n, const QuantizeRun& run) {
   if (n == 0) return;
+  if (!kVarying) {
+    const int64_t done = quantize_whole<kDivide>(x, y, n, run);
+    x += done;
+    y += done;
+    n -= done;
+    if (n == 0) return;
+  }
   Affine16<kVarying> affine(run.affine);
   const I32x16 qmin = splat(run.qmin), qmax = splat(run.qmax);
   F32x16 lo = to_float(qmin - affine.zero_point), hi = to_float(qmax - affine.zero_point);

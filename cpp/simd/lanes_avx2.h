@@ -345,6 +345,10 @@ inline Bytes rounded(const Floats& x, int16_t zero_point) {
   const auto words = [&](F32x16 v) { return _mm256_adds_epi16(_mm256_packs_epi32(code(v.lo), code(v.hi)), shift); };
   return {_mm256_packus_epi16(words(x.v[0]), words(x.v[1]))};
 }
+// What `rounded` makes of floats that were loaded one vector behind the other, in their order.
+inline Bytes in_order(Bytes x) {
+  return {_mm256_permutevar8x32_epi32(x.v, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))};
+}
 inline Bytes flipped(Bytes x, uint8_t flip) {
   return {_mm256_xor_si256(x.v, _mm256_set1_epi8(static_cast<char>(flip)))};
 }

@@ -246,6 +246,11 @@ inline Bytes rounded(const Floats& x, int16_t zero_point) {
   const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(code(2), code(3)), shift);
   return {_mm512_packus_epi16(low, high)};
 }
+// What `rounded` makes of floats that were loaded one vector behind the other, in their order.
+inline Bytes in_order(Bytes x) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return {_mm512_permutexvar_epi32(order, x.v)};
+}
 inline Bytes flipped(Bytes x, uint8_t flip) {
   return {_mm512_xor_si512(x.v, _mm512_set1_epi8(static_cast<char>(flip)))};
 }
