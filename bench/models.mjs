@@ -1,7 +1,9 @@
 // npm run bench -- models [--json FILE] [--filter TEXT] [--rounds N]
 //
 // ResNet-50 and MobileNetV2 (lib/networks.mjs), float and quantized by quantizeOnnx, here and in onnxruntime-node: a whole
-// run from JavaScript, batch 1 and 8, one thread and two. Medians; both take turns, a block of runs each, in one process.
+// run from JavaScript, batch 1 and 8, one thread and two. Both take turns, a block of runs each, in one process: times
+// are medians of all runs, the ratio is the median of the blocks' ratios, which a machine that slows down for a while
+// leaves alone.
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
@@ -13,6 +15,8 @@ import { mobilenetV2, resnet50 } from './lib/networks.mjs'
 import { pictures, samples } from './lib/pictures.mjs'
 import { createTable, times } from './lib/table.mjs'
 import { median } from './lib/timing.mjs'
+
+const blocks = 9
 
 async function timed(run) {
   const start = performance.now()
@@ -35,17 +39,24 @@ async function measure(name, bytes, batch, threads, rounds) {
   const [a, b] = [ours.runSync(feeds).y.data, (await theirs.run(ortFeeds)).y.data]
   const largest = a.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
   const apart = a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0) / largest
-  const [mine, peer] = [[], []]
-  for (let block = 0; block < 3; block++) {
+  const [mine, peer, ratios] = [[], [], []]
+  const runs = async (run) => {
+    const result = []
+    for (let i = 0; i < rounds; i++) result.push(await timed(run))
+    return result
+  }
+  for (let block = 0; block < blocks; block++) {
     // The peer's idle threads spin for a while: they would take the second core from whoever runs next.
     await setTimeout(200)
-    for (let i = 0; i < rounds; i++) mine.push(await timed(() => ours.runSync(feeds)))
-    for (let i = 0; i < rounds; i++) peer.push(await timed(() => theirs.run(ortFeeds)))
+    const a = await runs(() => ours.runSync(feeds))
+    const b = await runs(() => theirs.run(ortFeeds))
+    mine.push(...a)
+    peer.push(...b)
+    ratios.push(median(a) / median(b))
   }
   ours.dispose()
   await theirs.release()
-  const [ms, ortMs] = [median(mine), median(peer)]
-  return { name, batch, threads, ms, ortMs, ratio: ms / ortMs, apart }
+  return { name, batch, threads, ms: median(mine), ortMs: median(peer), ratio: median(ratios), apart }
 }
 
 /** The `models` benchmark. */
