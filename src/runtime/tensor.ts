@@ -1,6 +1,7 @@
 /** Tensors of the ONNX face: type, elements and sizes, as onnxruntime's JavaScript API has them. */
 import { ArgumentError, DTypeError, ShapeError, show } from '../errors'
 import { arrayOf, isElementType, type ElementArrays, type ElementType } from '../onnx/types'
+import { refuseShared } from '../tensor/dtype'
 import { checkShape, shapeText, sizeOf } from '../tensor/shape'
 
 const op = 'Tensor'
@@ -82,6 +83,7 @@ function checkElements(op: string, type: unknown, data: unknown, dims: unknown):
       expected: `a ${arrayOf(type).name} for ${type}`,
       received: show(data),
     })
+  refuseShared(op, 'data', data)
   const count = (data as { readonly length: number }).length
   if (count !== length)
     throw new ShapeError({

@@ -95,7 +95,6 @@ export function checkQDType<D extends QDType>(op: string, dtype: unknown, allowe
  * lies in memory which other threads can change under way.
  */
 export function checkArray(op: string, storage: unknown, expected: ArrayClass<unknown>, dtype: string): void {
-  const tag = (value: unknown): string => Object.prototype.toString.call(value)
   if (tag(storage) !== `[object ${expected.name}]`)
     throw new DTypeError({
       op,
@@ -103,14 +102,23 @@ export function checkArray(op: string, storage: unknown, expected: ArrayClass<un
       expected: `a ${expected.name} for ${dtype}`,
       received: show(storage),
     })
+  refuseShared(op, 'storage', storage)
+}
+
+/** Refuses an array over memory that other threads can change under way. */
+export function refuseShared(op: string, argument: string, storage: unknown): void {
   if (ArrayBuffer.isView(storage) && tag(storage.buffer) === '[object SharedArrayBuffer]')
     throw new DTypeError({
       op,
-      argument: 'storage',
+      argument,
       expected: 'memory of this thread alone',
       received: 'a SharedArrayBuffer',
       hint: 'Other threads could write to it while a kernel reads: copy it first, by .slice().',
     })
+}
+
+function tag(value: unknown): string {
+  return Object.prototype.toString.call(value)
 }
 
 /** Refuses a tensor whose memory has been taken from under it: a buffer that was transferred to a worker, or resized. */

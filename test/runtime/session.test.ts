@@ -180,6 +180,11 @@ describe('refuses with words', () => {
       /ShapeError: .*of shape \[batch, 3\], but got \[1, 4\]/,
     ],
     [
+      'shared memory',
+      { x: { type: 'float32', data: new Float32Array(new SharedArrayBuffer(12)), dims: [1, 3] } },
+      /DTypeError: .*feeds\.x: data must be memory of this thread alone, but got a SharedArrayBuffer/,
+    ],
+    [
       'another rank',
       { x: new Tensor('float32', new Float32Array(3), [3]) },
       /ShapeError: .*of shape \[batch, 3\], but got \[3\]/,
