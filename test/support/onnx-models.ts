@@ -5,12 +5,15 @@ import { serializeModel } from '../../src/onnx/write'
 import type { ElementType } from '../../src/onnx/types'
 import type { Value } from '../../src/runtime/value'
 
+/** An attribute: see `attributeOf`. */
+export type AttributeSpec = number | string | readonly number[] | readonly string[]
+
 /** A node: operator, inputs, outputs, attributes. */
 export type NodeSpec = readonly [
   op: string,
   inputs: readonly string[],
   outputs: readonly string[],
-  attributes?: Readonly<Record<string, number | string | readonly number[]>>,
+  attributes?: Readonly<Record<string, AttributeSpec>>,
 ]
 
 /** A model to be written. */
@@ -22,10 +25,15 @@ export interface ModelSpec {
   readonly opset?: number
 }
 
+function isTexts(list: readonly unknown[]): list is readonly string[] {
+  return typeof list[0] === 'string'
+}
+
 /** Whole numbers are ints; floats are written as `'0.5f'`. */
-function attributeOf(value: number | string | readonly number[]): Attribute {
+function attributeOf(value: AttributeSpec): Attribute {
   if (typeof value === 'number') return { kind: 'int', value }
-  if (typeof value !== 'string') return { kind: 'ints', value }
+  if (typeof value !== 'string')
+    return isTexts(value) ? { kind: 'strings', value } : { kind: 'ints', value: value }
   return /^-?[\d.]+f$/.test(value) ? { kind: 'float', value: Number(value.slice(0, -1)) } : { kind: 'string', value }
 }
 

@@ -10,6 +10,7 @@ import { normalizations } from './normalization'
 import { resizes } from './resize'
 import { casts } from './cast'
 import { logic } from './logic'
+import { recurrents } from './recurrent'
 import { reduces } from './reduce'
 import { softmaxes } from './softmax'
 import { activations } from './activations'
@@ -35,6 +36,7 @@ const families: Readonly<Record<string, readonly Operators[]>> = {
     normalizations,
     resizes,
     logic,
+    recurrents,
     reduces,
     softmaxes,
     convolutions,
