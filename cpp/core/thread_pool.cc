@@ -108,11 +108,12 @@ void spin_until(Done done) {
   } while (std::chrono::steady_clock::now() < end);
 }
 
-// thread: 0 for callers.
+// thread: 0 for callers, whose part is the first one; a worker beyond the job's threads has that of another worker.
 void take_ranges(Job& job, int64_t thread) {
   t_in_task = true;
+  const int64_t own = thread < job.part_count ? thread : 1 + thread % (job.part_count - 1);
   for (int64_t i = 0; i < job.part_count; i++) {
-    Part& part = job.parts[static_cast<size_t>((thread + i) % job.part_count)];
+    Part& part = job.parts[static_cast<size_t>((own + i) % job.part_count)];
     while (true) {
       const int64_t range = part.next.fetch_add(1, std::memory_order_relaxed);
       if (range >= part.end) break;
