@@ -2,6 +2,7 @@
  * Recurrent layers: LSTM, GRU and RNN. Each gate is a linear layer of the inputs of all steps at once, and one of the state
  * at every step. A state lies where the output `Y` has it.
  */
+import type { Broadcast } from '../../backend/contract'
 import { currentBackend } from '../../backend/current'
 import { step } from '../../backend/steps'
 import type { GraphNode } from '../../graph/graph'
@@ -109,15 +110,18 @@ interface State {
 
 /** Steps on vectors of one state's size, and memory for what lies between. */
 class Cell {
-  private readonly node: GraphNode
   private readonly size: number
   private readonly batch: number
   private readonly memory: Float32Array[] = []
+  private readonly alike: Broadcast
+  private readonly scalarFirst: Broadcast
 
   constructor(node: GraphNode, size: number, batch: number) {
-    this.node = node
     this.size = size
     this.batch = batch
+    const operand = (shape: Shape) => ({ shape, memoryFormat: 'contiguous' }) as const
+    this.alike = planBroadcast(node.op, operand([size]), operand([size])).broadcast
+    this.scalarFirst = planBroadcast(node.op, operand([]), operand([size])).broadcast
   }
 
   /** Memory that every step of the layer may overwrite. */
@@ -135,17 +139,12 @@ class Cell {
   }
 
   *binary(op: 'add' | 'mul', a: Float32Array, b: Float32Array, y: Float32Array): Lowering<void> {
-    yield step('fbinary', { a, b, y, op, broadcast: this.broadcast([this.size]) })
+    yield step('fbinary', { a, b, y, op, broadcast: this.alike })
   }
 
   /** `1 - x` */
   *complement(x: Float32Array, y: Float32Array): Lowering<void> {
-    yield step('fbinary', { a: Float32Array.of(1), b: x, y, op: 'sub', broadcast: this.broadcast([]) })
-  }
-
-  private broadcast(a: Shape): ReturnType<typeof planBroadcast>['broadcast'] {
-    const operand = (shape: Shape): Parameters<typeof planBroadcast>[1] => ({ shape, memoryFormat: 'contiguous' })
-    return planBroadcast(this.node.op, operand(a), operand([this.size])).broadcast
+    yield step('fbinary', { a: Float32Array.of(1), b: x, y, op: 'sub', broadcast: this.scalarFirst })
   }
 
   /** `act(x + state * weights)`, into `y`. */
