@@ -94,8 +94,26 @@ export function isElementType(value: unknown): value is ElementType {
   return typeof value === 'string' && Object.hasOwn(typeNumbers, value)
 }
 
+let mostElements = Infinity
+
+/** Thrown inside {@link withinElements} before an array that is too long is made. */
+export class TooManyElements extends Error {}
+
+/** Does something in which {@link allocateElements} makes arrays of up to so many elements. */
+export function withinElements<R>(most: number, act: () => R): R {
+  const before = mostElements
+  mostElements = most
+  try {
+    return act()
+  } finally {
+    mostElements = before
+  }
+}
+
 /** A new array of zeros (of empty strings). */
 export function allocateElements<T extends ElementType>(type: T, length: number): ElementArrays[T] {
+  if (length > mostElements)
+    throw new TooManyElements(`${String(length)} elements are more than ${String(mostElements)}`)
   const numeric: NumericType | undefined = type === 'string' ? undefined : type
   const array = numeric === undefined ? new Array<string>(length).fill('') : new (arrayOf(numeric))(length)
   return array as ElementArrays[T]

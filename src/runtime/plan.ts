@@ -3,8 +3,10 @@
  * the backend run one after the other without coming back to JavaScript; host steps stand between such stretches, entry
  * steps before all.
  */
+import { totalmem } from 'node:os'
 import type { Backend, Executable } from '../backend/contract'
 import type { Step } from '../backend/steps'
+import { BackendError } from '../errors'
 import type { NumericArray } from '../onnx/types'
 import { planArena } from './arena'
 import { findEntries } from './entries'
@@ -38,6 +40,13 @@ interface Entry {
   readonly index: number
 }
 
+/** Bytes that this process may use at most. */
+function usableMemory(): number {
+  // Not all runtimes that have Node's interface have this.
+  const limit = 'constrainedMemory' in process ? process.constrainedMemory() : 0
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem()
+}
+
 /** Where an input or output lies. */
 interface Slot {
   readonly value: Value
@@ -62,6 +71,13 @@ export class Plan {
     const arena = planArena([...lives.values()])
     this.offsets = new Map(buffers.map((buffer, i) => [buffer, arena.offsets[i] ?? 0]))
     this.arenaBytes = arena.bytes
+    const most = usableMemory()
+    if (arena.bytes > most)
+      throw new BackendError({
+        op: 'InferenceSession',
+        message: `a run needs ${String(arena.bytes)} bytes for its values, and this process has ${String(most)}`,
+        hint: 'Take smaller inputs or batches. If they are small, the model asks for more than it should.',
+      })
   }
 
   /** Number of steps that JavaScript computes. */

@@ -8,6 +8,7 @@ import { ModelError } from '../errors'
 import { describeNode, type Graph, type GraphNode } from '../graph/graph'
 import { operatorOf } from '../onnx/ops'
 import type { Inputs } from '../onnx/ops/operator'
+import { evaluateConstant } from './constant'
 import { contiguous } from './format'
 import type { Work } from './slices'
 import { evaluate, evaluateAsync, type GraphStep, type Lowering } from './steps'
@@ -47,8 +48,9 @@ export function* traceGraph(backend: Backend, graph: Graph, inputs: ReadonlyMap<
   for (const node of graph.nodes) {
     const operands = operandsOf(node, values)
     const isKnown = operands.every((value) => value?.known !== false)
-    const lowering = operatorOf(node)(node, operands)
-    keep(node, values, isKnown ? evaluate(backend, lowering).map(asKnown) : record(node)(lowering))
+    const lower = () => operatorOf(node)(node, operands)
+    const constant = isKnown ? evaluateConstant(backend, operands, lower)?.map(asKnown) : undefined
+    keep(node, values, constant ?? record(node)(lower()))
     yield
   }
   const outputs = new Map<string, Value>()

@@ -1,6 +1,7 @@
+import { totalmem } from 'node:os'
 import { createJsBackend } from '../../src/backend/js'
 import { useBackend } from '../../src/backend/current'
-import { ArgumentError, ModelError } from '../../src/errors'
+import { ArgumentError, BackendError, ModelError } from '../../src/errors'
 import { InferenceSession } from '../../src/runtime/session'
 import type { Feeds } from '../../src/runtime/feeds'
 import { Tensor } from '../../src/runtime/tensor'
@@ -239,6 +240,33 @@ describe('refuses with words', () => {
     expect(message(() => InferenceSession.createSync(model))).toMatch(
       /UnsupportedOperatorError: .*Fancy \(2 nodes\), com\.microsoft\.Attention/,
     )
+  })
+})
+
+describe('a small model that asks for much', () => {
+  const zeros = (dims: readonly bigint[], outputs: number): Uint8Array =>
+    modelOf({
+      inputs: {},
+      outputs: Object.fromEntries(Array.from({ length: outputs }, (_, i) => [`y${String(i)}`, 'float32' as const])),
+      nodes: Array.from({ length: outputs }, (_, i) => ['ConstantOfShape', ['dims'], [`y${String(i)}`]] as const),
+      constants: { dims: known('int64', [dims.length], BigInt64Array.from(dims)) },
+    })
+
+  test('is loaded without computing it', async () => {
+    const before = process.memoryUsage().rss
+    const session = await InferenceSession.create(zeros([30000n, 30000n], 1))
+    expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 30)
+    expect(session.outputNames).toEqual(['y0'])
+  })
+
+  test('is an error of the library where that is more than there is', () => {
+    const session = InferenceSession.createSync(zeros([2n ** 31n - 1n], Math.ceil(totalmem() / 2 ** 33) + 2))
+    expect(() => session.runSync({})).toThrow(BackendError)
+  })
+
+  test('is computed where it is large, but not too large', () => {
+    const { y0 } = InferenceSession.createSync(zeros([3n, 2n ** 20n], 1)).runSync({})
+    expect(y0?.dims).toEqual([3, 2 ** 20])
   })
 })
 

@@ -32,8 +32,7 @@ function isTexts(list: readonly unknown[]): list is readonly string[] {
 /** Whole numbers are ints; floats are written as `'0.5f'`. */
 function attributeOf(value: AttributeSpec): Attribute {
   if (typeof value === 'number') return { kind: 'int', value }
-  if (typeof value !== 'string')
-    return isTexts(value) ? { kind: 'strings', value } : { kind: 'ints', value: value }
+  if (typeof value !== 'string') return isTexts(value) ? { kind: 'strings', value } : { kind: 'ints', value: value }
   return /^-?[\d.]+f$/.test(value) ? { kind: 'float', value: Number(value.slice(0, -1)) } : { kind: 'string', value }
 }
 

@@ -1,10 +1,11 @@
 /** Operators that change what a tensor's sizes are called, or tell them: the elements stay where they are. */
 import type { GraphNode } from '../../graph/graph'
 import { contiguous } from '../../runtime/format'
-import type { Lowering } from '../../runtime/steps'
-import { allocateFor, known, withDims, type Value } from '../../runtime/value'
+import { host, type Lowering } from '../../runtime/steps'
+import { allocateFor, computed, known, withDims, type Value } from '../../runtime/value'
 import { checkShape, resolveAxis, shapeText, sizeOf, type Shape } from '../../tensor/shape'
 import { allocateElements, type NumericType } from '../types'
+import { filled } from './strided'
 import { integers, need, needKnown, optionalKnown, unsupported, wrong, type Inputs, type Operators } from './operator'
 
 /** The value in row-major order under other sizes. */
@@ -122,9 +123,10 @@ function* constantOfShape(node: GraphNode, inputs: Inputs): Lowering<readonly Va
   const dims = integers(needKnown(node, inputs, 0))
   checkShape(node.op, dims, 'the output shape')
   const value = node.attributes.tensor('value') ?? known('float32', [1], new Float32Array(1))
-  const data = allocateElements(value.type, sizeOf(dims)) as Float32Array
-  data.fill(value.data[0] as number)
-  return [{ ...value, dims, format: 'contiguous', data } as Value]
+  const { type } = value
+  if (type === 'string') throw unsupported(node, 'a constant of strings')
+  const data = yield* filled(type, dims, 'contiguous', value.data)
+  return [computed(type, dims, data as never) as Value]
 }
 
 function* range(node: GraphNode, inputs: Inputs): Lowering<readonly Value[]> {
@@ -134,13 +136,15 @@ function* range(node: GraphNode, inputs: Inputs): Lowering<readonly Value[]> {
   const [first = 0, limit = 0, step = 1] = [0, 1, 2].map((i) => Number(needKnown(node, inputs, i).data[0]))
   const count = Math.max(0, Math.ceil((limit - first) / step))
   checkShape(node.op, [count], 'the output shape')
-  const data = allocateElements<NumericType>(type, count) as Float32Array
+  const data = allocateElements<NumericType>(type, count)
   const big = type === 'int64' || type === 'uint64'
-  for (let i = 0; i < count; i++) {
-    const element = first + i * step
-    data[i] = (big ? BigInt(element) : element) as number
-  }
-  return [known(type, [count], data as never) as Value]
+  yield host('range', [] as const, [data as Float32Array] as const, (_, [to]) => {
+    for (let i = 0; i < count; i++) {
+      const element = first + i * step
+      to[i] = (big ? BigInt(element) : element) as number
+    }
+  })
+  return [computed(type, [count], data as never) as Value]
 }
 
 function* eyeLike(node: GraphNode, inputs: Inputs): Lowering<readonly Value[]> {
