@@ -10,7 +10,7 @@ const imageBytes = side * side
 /**
  * A server that is ready to listen.
  *
- * @param model - Path of the model.
+ * @param model - Path of the model, or a session that is ready.
  * @param options - `capacity`: images that may wait; `batch`: images that one run computes; `logger`: as fastify has it.
  */
 export async function createServer(model, { capacity = 256, batch = 16, logger = false } = {}) {
@@ -34,14 +34,16 @@ export async function createServer(model, { capacity = 256, batch = 16, logger =
     buckets: [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1],
     registers: [registry],
   })
-  const classifier = await Classifier.create(model, {
+  const settings = {
     capacity,
     batch,
     onBatch: (size, seconds) => {
       batches.observe(size)
       runs.observe(seconds)
     },
-  })
+  }
+  const classifier =
+    typeof model === 'string' ? await Classifier.create(model, settings) : new Classifier(model, settings)
   new Gauge({
     name: 'classify_waiting',
     help: 'Images in the queue',

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { loadSafetensorsSync } from 'int8'
+import { InferenceSession } from 'int8/onnx'
 import { ensureModel } from '../model.mjs'
 import { createServer } from '../server.mjs'
 
@@ -72,14 +73,31 @@ test('tells its health and its metrics', async () => {
 })
 
 test('answers 503 at once when its queue is full, and goes on', async () => {
-  const small = await createServer(model, { capacity: 2, batch: 1 })
-  const base = await small.listen({ port: 0, host: '127.0.0.1' })
-  const answers = await Promise.all(Array.from({ length: 40 }, () => classify(digit(0), base)))
-  const statuses = answers.map(({ status }) => status)
-  assert.ok(statuses.includes(200) && statuses.includes(503))
-  assert.equal(answers.find(({ status }) => status === 503).headers.get('retry-after'), '1')
-  assert.equal((await classify(digit(0), base)).status, 200)
-  await small.close()
+  // Runs wait until the queue is known to be full.
+  const session = await InferenceSession.create(model)
+  let open
+  const gate = new Promise((resolve) => (open = resolve))
+  const slow = { run: async (feeds) => (await gate, session.run(feeds)), dispose: () => session.dispose() }
+  const small = await createServer(slow, { capacity: 2, batch: 1 })
+  try {
+    const base = await small.listen({ port: 0, host: '127.0.0.1' })
+    const refused = []
+    // One runs and two wait at most: of eight, five are refused.
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const answer = await classify(digit(0), base)
+        if (answer.status === 503 && refused.push(answer) === 5) open()
+        return answer
+      }),
+    )
+    assert.equal(refused[0].headers.get('retry-after'), '1')
+    for (const { status } of answers) assert.ok([200, 503].includes(status))
+    assert.ok(answers.some(({ status }) => status === 200))
+    assert.equal((await classify(digit(0), base)).status, 200)
+  } finally {
+    open()
+    await small.close()
+  }
 })
 
 test('stops on SIGTERM with all that wait answered', async () => {
