@@ -8,6 +8,7 @@ import { known, type Value } from './value'
 
 /** Tensors by name. */
 export type Feeds = Readonly<Record<string, TensorLike>>
+
 /** What a model says of an input or output. */
 export interface ValueMetadata {
   readonly name: string
