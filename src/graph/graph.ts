@@ -30,10 +30,12 @@ export interface NodeFields {
   /** Version of the domain's operator set. */
   readonly opset: number
   readonly name: string
-  /** Names of values; `''` where an optional one is absent. */
+  /** Names of values; `''` where an optional one is absent. Those that the node's bodies capture come last. */
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly attributes: Attributes
+  /** What the bodies of If, Loop and Scan call the last inputs. */
+  readonly captures?: readonly string[]
 }
 
 /** Packed weights that were saved, and the array of weights that they were made from. */
@@ -50,12 +52,13 @@ export class GraphNode implements NodeFields {
   readonly name: string
   readonly outputs: readonly string[]
   readonly attributes: Attributes
+  readonly captures: readonly string[]
   inputs: readonly string[]
   /** What a saved session holds of {@link memo}'s values, by key. */
   readonly saved = new Map<string, SavedMemo>()
   private readonly memory = new Map<string, { readonly from: readonly unknown[]; readonly value: unknown }>()
 
-  constructor({ op, domain, opset, name, inputs, outputs, attributes }: NodeFields) {
+  constructor({ op, domain, opset, name, inputs, outputs, attributes, captures = [] }: NodeFields) {
     this.op = op
     this.domain = domain
     this.opset = opset
@@ -63,6 +66,12 @@ export class GraphNode implements NodeFields {
     this.inputs = inputs
     this.outputs = outputs
     this.attributes = attributes
+    this.captures = captures
+  }
+
+  /** How many inputs are the operator's own, as the standard counts them. */
+  get ownInputs(): number {
+    return this.inputs.length - this.captures.length
   }
 
   /** The operator's name with its domain, where that is not ONNX's own. */
@@ -162,13 +171,22 @@ export class Graph {
     for (const node of this.nodes.toReversed()) {
       if (!node.outputs.some((output) => needed.has(output))) continue
       for (const input of node.inputs) needed.add(input)
-      for (const graph of node.attributes.graphs()) for (const name of graph.captures()) needed.add(name)
       kept.push(node)
     }
     const gone = this.nodes.length - kept.length
     this.nodes = kept.reverse()
     for (const name of this.constants.keys()) if (!needed.has(name)) this.constants.delete(name)
     return gone
+  }
+
+  /** Names of its values, and of those of the graphs within. */
+  *names(): Generator<string> {
+    yield* this.constants.keys()
+    for (const { name } of this.inputs) yield name
+    for (const { outputs, attributes } of this.nodes) {
+      yield* outputs
+      for (const body of attributes.graphs()) yield* body.names()
+    }
   }
 
   /** Values that the graph reads from the one around it. */
@@ -179,10 +197,7 @@ export class Graph {
     const read = (name: string): void => {
       if (name !== '' && !own.has(name)) result.add(name)
     }
-    for (const node of this.nodes) {
-      node.inputs.forEach(read)
-      for (const graph of node.attributes.graphs()) graph.captures().forEach(read)
-    }
+    for (const node of this.nodes) node.inputs.forEach(read)
     this.outputs.forEach(({ name }) => {
       read(name)
     })
@@ -214,7 +229,7 @@ function sorted(nodes: readonly GraphNode[], given: readonly string[]): GraphNod
         stack.pop()
         continue
       }
-      const before = readsOf(node).flatMap((name) => producers.get(name) ?? [])
+      const before = node.inputs.flatMap((name) => producers.get(name) ?? [])
       const waiting = before.filter((producer) => state.get(producer) !== 'done')
       if (waiting.length === 0) {
         state.set(node, 'done')
@@ -229,11 +244,6 @@ function sorted(nodes: readonly GraphNode[], given: readonly string[]): GraphNod
     }
   }
   return result
-}
-
-function readsOf(node: GraphNode): readonly string[] {
-  const inner = [...node.attributes.graphs()].flatMap((graph) => [...graph.captures()])
-  return [...node.inputs, ...inner]
 }
 
 /** A node in words: its name, or its first output's. */

@@ -6,12 +6,13 @@ import { Graph, GraphNode, type Dim, type ValueInfo } from '../graph/graph'
 import { maxRank } from '../tensor/shape'
 import type { Value } from '../runtime/value'
 import { openExternal } from './external'
+import { Functions, normalDomain, type Opsets, type PlacedNode } from './functions'
 import {
   ModelProtoSchema,
   type AttributeProto,
   type GraphProto,
   type ModelProto,
-  type NodeProto,
+  type OperatorSetIdProto,
   type ValueInfoProto,
 } from './proto/onnx_pb'
 import { attributeTypes as Type } from './attributeTypes'
@@ -56,12 +57,11 @@ export function parseModel(bytes: Uint8Array, directory?: string): Model {
   }
   if (proto.graph === undefined)
     throw new FormatError({ op, message: 'this is no ONNX model: it holds no graph', hint: 'Is it another file?' })
-  const opsets = new Map(proto.opsetImport.map(({ domain, version }) => [normalDomain(domain), Number(version)]))
-  checkOpset(opsets.get('') ?? 1)
   try {
-    const reader = new Reader(opsets, openExternal(directory))
+    const opsets = opsetsOf(proto.opsetImport)
+    const reader = new Reader(new Functions(proto.functions, opsetsOf), openExternal(directory))
     return {
-      graph: reader.graph(proto.graph, 0),
+      graph: reader.graph(proto.graph, opsets, 0),
       irVersion: Number(proto.irVersion),
       opsets,
       producer: [proto.producerName, proto.producerVersion].filter((text) => text !== '').join(' '),
@@ -74,9 +74,11 @@ export function parseModel(bytes: Uint8Array, directory?: string): Model {
   }
 }
 
-/** `ai.onnx` is another name of ONNX's own domain. */
-function normalDomain(domain: string): string {
-  return domain === 'ai.onnx' ? '' : domain
+/** Versions of the operator sets that a model or a function imports. */
+function opsetsOf(imports: readonly OperatorSetIdProto[]): Opsets {
+  const opsets = new Map(imports.map(({ domain, version }) => [normalDomain(domain), Number(version)]))
+  checkOpset(opsets.get('') ?? 1)
+  return opsets
 }
 
 function checkOpset(version: number): void {
@@ -91,15 +93,15 @@ function checkOpset(version: number): void {
 }
 
 class Reader {
-  private readonly opsets: ReadonlyMap<string, number>
+  private readonly functions: Functions
   private readonly external: ExternalReader
 
-  constructor(opsets: ReadonlyMap<string, number>, external: ExternalReader) {
-    this.opsets = opsets
+  constructor(functions: Functions, external: ExternalReader) {
+    this.functions = functions
     this.external = external
   }
 
-  graph(proto: GraphProto, depth: number): Graph {
+  graph(proto: GraphProto, opsets: Opsets, depth: number): Graph {
     if (depth > maxDepth)
       throw new ModelError({ op, message: `graphs are nested more than ${String(maxDepth)} levels deep` })
     if (proto.sparseInitializer.length > 0)
@@ -114,33 +116,38 @@ class Reader {
       // Before IR version 4, weights are listed among the inputs too.
       inputs: proto.input.filter(({ name }) => !constants.has(name)).map(infoOf),
       outputs: proto.output.map(infoOf),
-      nodes: proto.node.map((node) => this.node(node, depth)),
+      nodes: proto.node.flatMap((node) =>
+        [...this.functions.expand(node, opsets)].map((placed) => this.node(placed, depth)),
+      ),
       constants,
       infos: new Map(proto.valueInfo.flatMap((info) => (isTensor(info) ? [[info.name, infoOf(info)] as const] : []))),
     })
   }
 
-  private node(proto: NodeProto, depth: number): GraphNode {
+  private node({ node: proto, opsets }: PlacedNode, depth: number): GraphNode {
     const { opType, name, input, output } = proto
     const domain = normalDomain(proto.domain)
     const owner = name === '' ? opType : `${opType} "${name}"`
     const attributes = new Map<string, Attribute>()
     for (const attribute of proto.attribute) {
-      const value = this.attribute(owner, attribute, depth)
+      const value = this.attribute(owner, attribute, opsets, depth)
       if (value !== undefined) attributes.set(attribute.name, value)
     }
+    const bodies = [...attributes.values()].flatMap(({ kind, value }) => (kind === 'graph' ? [value] : []))
+    const captures = [...new Set(bodies.flatMap((body) => [...body.captures()]))]
     return new GraphNode({
       op: opType,
       domain,
-      opset: this.opsets.get(domain) ?? 1,
+      opset: opsets.get(domain) ?? 1,
       name,
-      inputs: input,
+      inputs: [...input, ...captures],
       outputs: output,
       attributes: new Attributes(owner, attributes),
+      captures,
     })
   }
 
-  private attribute(owner: string, proto: AttributeProto, depth: number): Attribute | undefined {
+  private attribute(owner: string, proto: AttributeProto, opsets: Opsets, depth: number): Attribute | undefined {
     const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
     switch (typeOf(proto)) {
       case Type.FLOAT:
@@ -159,7 +166,7 @@ class Reader {
         if (proto.t !== undefined) return { kind: 'tensor', value: valueOfTensor(proto.t, this.external) }
         break
       case Type.GRAPH:
-        if (proto.g !== undefined) return { kind: 'graph', value: this.graph(proto.g, depth + 1) }
+        if (proto.g !== undefined) return { kind: 'graph', value: this.graph(proto.g, opsets, depth + 1) }
         break
       case Type.UNDEFINED:
         return undefined

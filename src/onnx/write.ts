@@ -42,13 +42,14 @@ export function serializeModel(graph: Graph, { irVersion, opsets, metadata }: Mo
   return toBinary(ModelProtoSchema, model)
 }
 
-function graphProto(graph: Graph): GraphProto {
+/** @param outer - What the graph around calls the values that this one captures, where that is another name. */
+function graphProto(graph: Graph, outer: ReadonlyMap<string, string> = new Map()): GraphProto {
   return create(GraphProtoSchema, {
     name: graph.name,
-    node: graph.nodes.map(nodeProto),
+    node: graph.nodes.map((node) => nodeProto(node, outer)),
     initializer: [...graph.constants].map(([name, value]) => tensorOfValue(name, contiguousOnly(name, value))),
     input: graph.inputs.map(infoProto),
-    output: graph.outputs.map(infoProto),
+    output: graph.outputs.map((info) => infoProto({ ...info, name: outer.get(info.name) ?? info.name })),
   })
 }
 
@@ -57,20 +58,23 @@ function contiguousOnly(name: string, value: Value): Value {
   throw new ArgumentError({ op: 'onnx', message: `constant "${name}" is not stored in row-major order` })
 }
 
-function nodeProto(node: GraphNode): NodeProto {
+function nodeProto(node: GraphNode, outer: ReadonlyMap<string, string>): NodeProto {
   if (node.domain === ownDomain)
     throw new ArgumentError({ op: 'onnx', message: `node "${node.name}" (${node.title}) cannot be written to a file` })
+  const inputs = node.inputs.map((name) => outer.get(name) ?? name)
+  // In a file, bodies read what is around them by its name there.
+  const captured = new Map(node.captures.map((name, i) => [name, inputs[node.ownInputs + i] ?? name]))
   return create(NodeProtoSchema, {
     opType: node.op,
     domain: node.domain,
     name: node.name,
-    input: [...node.inputs],
+    input: inputs.slice(0, node.ownInputs),
     output: [...node.outputs],
-    attribute: [...node.attributes.entries()].map(([name, attribute]) => attributeProto(name, attribute)),
+    attribute: [...node.attributes.entries()].map(([name, attribute]) => attributeProto(name, attribute, captured)),
   })
 }
 
-function attributeProto(name: string, attribute: Attribute): AttributeProto {
+function attributeProto(name: string, attribute: Attribute, captured: ReadonlyMap<string, string>): AttributeProto {
   const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text)
   const { kind, value } = attribute
   switch (kind) {
@@ -83,7 +87,7 @@ function attributeProto(name: string, attribute: Attribute): AttributeProto {
     case 'tensor':
       return create(AttributeProtoSchema, { name, type: attributeTypes.TENSOR, t: tensorOfValue('', value) })
     case 'graph':
-      return create(AttributeProtoSchema, { name, type: attributeTypes.GRAPH, g: graphProto(value) })
+      return create(AttributeProtoSchema, { name, type: attributeTypes.GRAPH, g: graphProto(value, captured) })
     case 'floats':
       return create(AttributeProtoSchema, { name, type: attributeTypes.FLOATS, floats: [...value] })
     case 'ints':

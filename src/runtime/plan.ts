@@ -3,13 +3,13 @@
  * the backend run one after the other without coming back to JavaScript; host steps stand between such stretches, entry
  * steps before all.
  */
-import { totalmem } from 'node:os'
 import type { Backend, Executable } from '../backend/contract'
 import type { Step } from '../backend/steps'
 import { BackendError } from '../errors'
 import type { NumericArray } from '../onnx/types'
 import { planArena } from './arena'
 import { findEntries } from './entries'
+import { usableMemory } from './memory'
 import { isHost, type HostStep } from './steps'
 import type { Trace } from './trace'
 import { isArray, lifetimes } from './uses'
@@ -38,13 +38,6 @@ interface Entry {
   readonly step: Step
   /** Index in the trace. */
   readonly index: number
-}
-
-/** Bytes that this process may use at most. */
-function usableMemory(): number {
-  // Not all runtimes that have Node's interface have this.
-  const limit = 'constrainedMemory' in process ? process.constrainedMemory() : 0
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem()
 }
 
 /** Where an input or output lies. */

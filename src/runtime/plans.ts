@@ -1,14 +1,14 @@
 /** The plans of a session: one for each combination of input sizes seen lately, with idle instances of each. */
 import { currentBackend } from '../backend/current'
 import type { Graph } from '../graph/graph'
-import { NotKnownYet } from '../onnx/ops/operator'
+import { NotPlannable } from '../onnx/ops/operator'
 import { allocateElements, type NumericArray } from '../onnx/types'
 import { sizeOf } from '../tensor/shape'
 import type { Inputs } from './feeds'
 import { Plan, type PlanInstance } from './plan'
 import { finish, finishInSlices, type Work } from './slices'
 import { traceGraph } from './trace'
-import { computed, type Value } from './value'
+import { computed, known, type Value } from './value'
 
 /** A plan, or that the graph has to be run node by node. */
 export type Planned = { readonly plan: Plan; readonly idle: PlanInstance[] } | { readonly reason: string }
@@ -17,6 +17,8 @@ export type Planned = { readonly plan: Plan; readonly idle: PlanInstance[] } | {
 export class Plans {
   private readonly graph: Graph
   private readonly most: number
+  /** Inputs of one bool that may decide on the way through the graph: there is a plan for each of their values. */
+  private readonly switches: ReadonlySet<string>
   private readonly kept = new Map<string, Planned>()
   /** Those that asynchronous runs are making. */
   private readonly begun = new Map<string, Promise<Planned>>()
@@ -26,6 +28,9 @@ export class Plans {
   constructor(graph: Graph, most: number) {
     this.graph = graph
     this.most = most
+    const hasBodies = graph.nodes.some(({ attributes }) => !attributes.graphs().next().done)
+    const bools = hasBodies ? graph.inputs.filter(({ type }) => type === 'bool') : []
+    this.switches = new Set(bools.map(({ name }) => name))
   }
 
   get size(): number {
@@ -34,7 +39,7 @@ export class Plans {
 
   /** The plan for inputs of these sizes, if it is kept. */
   find(inputs: Inputs): Planned | undefined {
-    const key = keyOf(inputs)
+    const key = this.keyOf(inputs)
     const found = this.kept.get(key)
     if (found === undefined) return undefined
     // The most recently used one last.
@@ -50,7 +55,7 @@ export class Plans {
 
   /** Makes the plan for inputs of these sizes while the event loop turns. Runs that wait for one plan share it. */
   async inSlices(inputs: Inputs): Promise<Planned> {
-    const key = keyOf(inputs)
+    const key = this.keyOf(inputs)
     const begun = this.begun.get(key)
     if (begun !== undefined) return begun
     const made = finishInSlices(this.make(inputs)).then((planned) => this.keep(inputs, planned))
@@ -84,7 +89,7 @@ export class Plans {
 
   private keep(inputs: Inputs, planned: Planned): Planned {
     if (this.disposed) return planned
-    this.kept.set(keyOf(inputs), planned)
+    this.kept.set(this.keyOf(inputs), planned)
     if (this.kept.size > this.most) {
       const [[oldest, old] = ['', undefined]] = this.kept
       this.kept.delete(oldest)
@@ -96,23 +101,37 @@ export class Plans {
   private *make(inputs: Inputs): Work<Planned> {
     const backend = currentBackend()
     const values = new Map(
-      [...inputs].map(([name, { type, dims }]) => [
-        name,
-        computed(type, dims, allocateElements(type, sizeOf(dims))) as Value,
-      ]),
+      [...inputs].map(([name, { type, dims }]) => {
+        const value = this.switchOf(name, inputs)
+        return [
+          name,
+          value === undefined
+            ? (computed(type, dims, allocateElements(type, sizeOf(dims))) as Value)
+            : known('bool', dims, Uint8Array.of(value)),
+        ]
+      }),
     )
     if ([...values.values()].some(({ type }) => type === 'string')) return { reason: 'it has an input of strings' }
     try {
       return { plan: new Plan(backend, yield* traceGraph(backend, this.graph, values)), idle: [] }
     } catch (error) {
-      if (error instanceof NotKnownYet) return { reason: error.message }
+      if (error instanceof NotPlannable) return { reason: error.message }
       throw error
     }
   }
-}
 
-function keyOf(inputs: Inputs): string {
-  return [...inputs.values()].map(({ dims }) => dims.join('x')).join(' ')
+  private keyOf(inputs: Inputs): string {
+    return [...inputs]
+      .map(([name, { dims }]) => `${dims.join('x')}=${String(this.switchOf(name, inputs) ?? '')}`)
+      .join(' ')
+  }
+
+  /** The value of a switch (0 where none was given); undefined for other inputs. */
+  private switchOf(name: string, inputs: Inputs): number | undefined {
+    const input = inputs.get(name)
+    if (input === undefined || !this.switches.has(name) || sizeOf(input.dims) !== 1) return undefined
+    return Number(input.data[0] ?? 0)
+  }
 }
 
 function disposeIdle(planned: Planned): void {

@@ -147,7 +147,7 @@ export class InferenceSession {
   async save(path: string): Promise<void> {
     this.checkLive('InferenceSession.save')
     this.pack()
-    await writeSaved(path, this.graph, packedImages(currentBackend(), this.graph))
+    await writeSaved(path, this.graph, packedImages(currentBackend()))
   }
 
   /**

@@ -4,15 +4,15 @@
  * and shape arithmetic leave no steps behind.
  */
 import type { Backend } from '../backend/contract'
-import { ModelError } from '../errors'
-import { describeNode, type Graph, type GraphNode } from '../graph/graph'
+import type { Graph, GraphNode } from '../graph/graph'
 import { operatorOf } from '../onnx/ops'
-import type { Inputs } from '../onnx/ops/operator'
+import { NotPlannable } from '../onnx/ops/operator'
 import { evaluateConstant } from './constant'
 import { contiguous } from './format'
 import type { Work } from './slices'
 import { evaluate, evaluateAsync, type GraphStep, type Lowering } from './steps'
 import type { Value } from './value'
+import { walkGraph } from './walk'
 
 /** A step with the node that it belongs to; undefined for those that bring outputs into their format. */
 export interface TracedStep {
@@ -27,6 +27,9 @@ export interface Trace {
   /** Results, contiguous. */
   readonly outputs: ReadonlyMap<string, Value>
 }
+
+/** Nodes that loops may add to a trace; where they would add more, the graph is run node by node. */
+const mostLoopedNodes = 1 << 14
 
 /**
  * Records what the graph does with inputs of these types and sizes, whose arrays stand for their places in memory.
@@ -44,29 +47,40 @@ export function* traceGraph(backend: Backend, graph: Graph, inputs: ReadonlyMap<
       }
       return state.value
     }
-  const values = new Map<string, Value>([...graph.constants, ...inputs])
-  for (const node of graph.nodes) {
-    const operands = operandsOf(node, values)
+  const most = graph.nodes.length + mostLoopedNodes
+  const walk = walkGraph(graph, inputs)
+  let state = walk.next()
+  for (let count = 0; state.done !== true; count++) {
+    if (count > most) throw new NotPlannable('its loops are too long for a plan')
+    const { node, operands } = state.value
     const isKnown = operands.every((value) => value?.known !== false)
     const lower = () => operatorOf(node)(node, operands)
     const constant = isKnown ? evaluateConstant(backend, operands, lower)?.map(asKnown) : undefined
-    keep(node, values, constant ?? record(node)(lower()))
+    const results = constant ?? record(node)(lower())
     yield
+    state = walk.next(results)
   }
-  const outputs = new Map<string, Value>()
-  for (const { name } of graph.outputs) outputs.set(name, record(undefined)(contiguous(resultOf(values, name))))
-  return { inputs, steps, outputs }
+  return {
+    inputs,
+    steps,
+    outputs: named(
+      graph,
+      state.value.map((value) => record(undefined)(contiguous(value))),
+    ),
+  }
 }
 
-/** Runs the graph node by node. For graphs with shapes that depend on data, and for folding constants. */
+/** Runs the graph node by node. For graphs with shapes that depend on data. */
 export function runGraph(backend: Backend, graph: Graph, inputs: ReadonlyMap<string, Value>): Map<string, Value> {
-  const values = new Map<string, Value>([...graph.constants, ...inputs])
-  for (const node of graph.nodes) {
-    const lowering = operatorOf(node)(node, operandsOf(node, values))
-    keep(node, values, evaluate(backend, lowering).map(asKnown))
+  const walk = walkGraph(graph, inputs)
+  let state = walk.next()
+  while (state.done !== true) {
+    const { node, operands } = state.value
+    state = walk.next(evaluate(backend, operatorOf(node)(node, operands)).map(asKnown))
   }
-  return new Map(
-    graph.outputs.map(({ name }) => [name, asKnown(evaluate(backend, contiguous(resultOf(values, name))))]),
+  return named(
+    graph,
+    state.value.map((value) => asKnown(evaluate(backend, contiguous(value)))),
   )
 }
 
@@ -76,49 +90,21 @@ export async function runGraphAsync(
   graph: Graph,
   inputs: ReadonlyMap<string, Value>,
 ): Promise<Map<string, Value>> {
-  const values = new Map<string, Value>([...graph.constants, ...inputs])
-  for (const node of graph.nodes) {
-    const lowering = operatorOf(node)(node, operandsOf(node, values))
-    keep(node, values, (await evaluateAsync(backend, lowering)).map(asKnown))
+  const walk = walkGraph(graph, inputs)
+  let state = walk.next()
+  while (state.done !== true) {
+    const { node, operands } = state.value
+    state = walk.next((await evaluateAsync(backend, operatorOf(node)(node, operands))).map(asKnown))
   }
-  const outputs = new Map<string, Value>()
-  for (const { name } of graph.outputs)
-    outputs.set(name, asKnown(await evaluateAsync(backend, contiguous(resultOf(values, name)))))
-  return outputs
+  const outputs: Value[] = []
+  for (const value of state.value) outputs.push(asKnown(await evaluateAsync(backend, contiguous(value))))
+  return named(graph, outputs)
 }
 
 function asKnown<V extends Value>(value: V): V {
   return value.known ? value : { ...value, known: true }
 }
 
-function operandsOf(node: GraphNode, values: ReadonlyMap<string, Value>): Inputs {
-  return node.inputs.map((name) => {
-    if (name === '') return undefined
-    const value = values.get(name)
-    if (value === undefined)
-      throw new ModelError({
-        op: node.op,
-        message: `node ${describeNode(node)} reads "${name}", which nobody computes`,
-      })
-    return value
-  })
-}
-
-function keep(node: GraphNode, values: Map<string, Value>, results: readonly Value[]): void {
-  node.outputs.forEach((name, i) => {
-    if (name === '') return
-    const value = results[i]
-    if (value === undefined)
-      throw new ModelError({
-        op: node.op,
-        message: `node ${describeNode(node)} has no output ${String(i)} ("${name}")`,
-      })
-    values.set(name, value)
-  })
-}
-
-function resultOf(values: ReadonlyMap<string, Value>, name: string): Value {
-  const value = values.get(name)
-  if (value === undefined) throw new ModelError({ op: 'onnx', message: `nobody computes the output "${name}"` })
-  return value
+function named({ outputs }: Graph, values: readonly Value[]): Map<string, Value> {
+  return new Map(values.map((value, i) => [outputs[i]?.name ?? '', value]))
 }

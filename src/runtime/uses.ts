@@ -36,7 +36,8 @@ export function lifetimes(
     const life = lives.get(array.buffer)
     if (life !== undefined) life.last = at
   }
-  for (const [name, value] of inputs) if (value.type !== 'string' && !entries.has(name)) live(value.data, -1)
+  for (const [name, value] of inputs)
+    if (value.type !== 'string' && !value.known && !entries.has(name)) live(value.data, -1)
   const first = new Set(entries.values())
   steps.forEach(({ step }: TracedStep, at) => {
     const { reads, writes } = arraysOf(step)

@@ -285,7 +285,7 @@ describe('a file that was changed', () => {
   })
 
   test.each([
-    ['another format', (json: string) => json.replace('"format":1', '"format":2'), 'reads 1'],
+    ['another format', (json: string) => json.replace('"format":2', '"format":1'), 'reads 2'],
     ['no JSON', (json: string) => json.replace('{', '['), 'its header is no JSON'],
     ['a list for a graph', (json: string) => json.replace(/"nodes":\[\{/, '"nodes":[[{').replace(/\}$/, ''), 'no JSON'],
     ['an unknown type', (json: string) => json.replace('"type":"int8"', '"type":"int9"'), 'of type int9'],

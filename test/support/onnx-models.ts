@@ -6,7 +6,7 @@ import type { ElementType } from '../../src/onnx/types'
 import type { Value } from '../../src/runtime/value'
 
 /** An attribute: see `attributeOf`. */
-export type AttributeSpec = number | string | readonly number[] | readonly string[]
+export type AttributeSpec = number | string | readonly number[] | readonly string[] | GraphSpec
 
 /** A node: operator, inputs, outputs, attributes. */
 export type NodeSpec = readonly [
@@ -16,13 +16,21 @@ export type NodeSpec = readonly [
   attributes?: Readonly<Record<string, AttributeSpec>>,
 ]
 
-/** A model to be written. */
-export interface ModelSpec {
+/** A graph: of a model, or the body of If, Loop or Scan. */
+export interface GraphSpec {
   readonly inputs: Readonly<Record<string, readonly [type: ElementType, dims: readonly Dim[]]>>
   readonly outputs: Readonly<Record<string, ElementType>>
   readonly nodes: readonly NodeSpec[]
   readonly constants?: Readonly<Record<string, Value>>
+}
+
+/** A model to be written. */
+export interface ModelSpec extends GraphSpec {
   readonly opset?: number
+}
+
+function isList(value: object): value is readonly number[] | readonly string[] {
+  return Array.isArray(value)
 }
 
 function isTexts(list: readonly unknown[]): list is readonly string[] {
@@ -30,22 +38,24 @@ function isTexts(list: readonly unknown[]): list is readonly string[] {
 }
 
 /** Whole numbers are ints; floats are written as `'0.5f'`. */
-function attributeOf(value: AttributeSpec): Attribute {
+function attributeOf(value: AttributeSpec, opset: number): Attribute {
   if (typeof value === 'number') return { kind: 'int', value }
-  if (typeof value !== 'string') return isTexts(value) ? { kind: 'strings', value } : { kind: 'ints', value: value }
+  if (typeof value === 'object') {
+    if (!isList(value)) return { kind: 'graph', value: graphOf(value, opset) }
+    return isTexts(value) ? { kind: 'strings', value } : { kind: 'ints', value: value }
+  }
   return /^-?[\d.]+f$/.test(value) ? { kind: 'float', value: Number(value.slice(0, -1)) } : { kind: 'string', value }
 }
 
-/** The bytes of a model. A domain is written before the operator: `com.microsoft:QLinearAdd`. */
-export function modelOf({ inputs, outputs, nodes, constants = {}, opset = 17 }: ModelSpec): Uint8Array {
+function graphOf({ inputs, outputs, nodes, constants = {} }: GraphSpec, opset: number): Graph {
   const info = (name: string, type: ElementType, dims: readonly Dim[] | undefined): ValueInfo => ({ name, type, dims })
-  const graph = new Graph({
+  return new Graph({
     name: 'test',
     inputs: Object.entries(inputs).map(([name, [type, dims]]) => info(name, type, dims)),
     outputs: Object.entries(outputs).map(([name, type]) => info(name, type, undefined)),
     nodes: nodes.map(([title, from, to, attributes = {}], i) => {
       const [op = '', domain = ''] = title.split(':').reverse()
-      const list = Object.entries(attributes).map(([name, value]) => [name, attributeOf(value)] as const)
+      const list = Object.entries(attributes).map(([name, value]) => [name, attributeOf(value, opset)] as const)
       return new GraphNode({
         op,
         domain,
@@ -59,7 +69,11 @@ export function modelOf({ inputs, outputs, nodes, constants = {}, opset = 17 }: 
     constants: new Map(Object.entries(constants)),
     infos: new Map(),
   })
-  return serializeModel(graph, {
+}
+
+/** The bytes of a model. A domain is written before the operator: `com.microsoft:QLinearAdd`. */
+export function modelOf({ opset = 17, ...spec }: ModelSpec): Uint8Array {
+  return serializeModel(graphOf(spec, opset), {
     irVersion: 8,
     opsets: new Map([
       ['', opset],

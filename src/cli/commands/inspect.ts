@@ -43,7 +43,7 @@ export const inspect: Command = {
         ...weightRows(graph),
       ]),
     )
-    print(`\n${String(graph.nodes.length)} nodes`)
+    print(`\n${String([...allNodes(graph)].length)} nodes`)
     print(table(operatorRows(graph), [0]))
     if (values.nodes === true) print(`\n${table(graph.nodes.map((node) => nodeRow(graph, node)))}`)
     if (values.ranges === true) {
@@ -75,10 +75,18 @@ function weightRows(graph: Graph): string[][] {
 function operatorRows(graph: Graph): string[][] {
   const missing = missingOperators(graph)
   const counts = new Map<string, number>()
-  for (const { title } of graph.nodes) counts.set(title, (counts.get(title) ?? 0) + 1)
+  for (const { title } of allNodes(graph)) counts.set(title, (counts.get(title) ?? 0) + 1)
   return [...counts]
     .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
     .map(([title, count]) => [String(count), title, missing.has(title) ? 'not supported' : ''])
+}
+
+/** Nodes of a graph and of those within. */
+function* allNodes({ nodes }: Graph): Generator<GraphNode> {
+  for (const node of nodes) {
+    yield node
+    for (const body of node.attributes.graphs()) yield* allNodes(body)
+  }
 }
 
 function nodeRow(graph: Graph, { title, name, inputs, outputs }: GraphNode): string[] {

@@ -4,8 +4,9 @@
  */
 import type { Backend } from '../../backend/contract'
 import { ArgumentError, show } from '../../errors'
-import type { Work } from '../../runtime/slices'
+import { finish, type Work } from '../../runtime/slices'
 import type { Graph } from '../graph'
+import { prepareBodies } from './bodies'
 import { readConstants } from './constants'
 import { foldBatchNorm } from './foldBatchNorm'
 import { foldConstants } from './foldConstants'
@@ -63,12 +64,15 @@ export function readPasses(op: string, options: OptimizeOptions): ReadonlySet<Pa
   return on
 }
 
-/** Brings a graph into the form that is planned; pauses between passes. */
+/** Brings a graph, and those within, into the form that is planned; pauses between passes. */
 export function* prepareGraph(backend: Backend, graph: Graph, on: ReadonlySet<PassName>): Work<void> {
   for (const pass of [...meaning, ...passNames.filter((name) => on.has(name)).map((name) => passes[name])]) {
     pass(backend, graph)
     yield
   }
+  prepareBodies(graph, (body) => {
+    finish(prepareGraph(backend, body, on))
+  })
   graph.prune()
 }
 

@@ -128,6 +128,7 @@ export function nodeLike(
     inputs: change.inputs ?? node.inputs,
     outputs: change.outputs ?? node.outputs,
     attributes: new Attributes(node.title, new Map([...node.attributes.entries(), ...Object.entries(added)])),
+    captures: node.captures,
   })
 }
 

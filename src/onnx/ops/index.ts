@@ -3,6 +3,7 @@ import { UnsupportedOperatorError } from '../../errors'
 import { describeNode, microsoftDomain, ownDomain, type Graph, type GraphNode } from '../../graph/graph'
 import type { Lower, Operators } from './operator'
 import { arithmetic } from './arithmetic'
+import { controls, type Control } from './control'
 import { dynamicQuantizers, ownDynamic } from './dynamic'
 import { einsums } from './einsum'
 import { gatherings } from './gathering'
@@ -56,9 +57,16 @@ const tables: ReadonlyMap<string, ReadonlyMap<string, Lower>> = new Map(
   Object.entries(families).map(([domain, list]) => [domain, new Map(list.flatMap((table) => Object.entries(table)))]),
 )
 
+const controlTable: ReadonlyMap<string, Control> = new Map(Object.entries(controls))
+
 /** Names of the operators of each domain, sorted: what the reference of operators is made of. */
 export function operatorNames(domain: string): readonly string[] {
-  return [...(tables.get(domain)?.keys() ?? [])].sort()
+  return [...(tables.get(domain)?.keys() ?? []), ...(domain === '' ? controlTable.keys() : [])].sort()
+}
+
+/** How a node with graphs in its attributes is followed; undefined for all other operators. */
+export function controlOf({ domain, op }: GraphNode): Control | undefined {
+  return domain === '' ? controlTable.get(op) : undefined
 }
 
 /** The operator of a node. Throws an UnsupportedOperatorError where there is none. */
@@ -77,7 +85,8 @@ export function missingOperators(graph: Graph): ReadonlyMap<string, number> {
   const missing = new Map<string, number>()
   const visit = ({ nodes }: Graph): void => {
     for (const node of nodes) {
-      if (tables.get(node.domain)?.has(node.op) !== true) missing.set(node.title, (missing.get(node.title) ?? 0) + 1)
+      if (tables.get(node.domain)?.has(node.op) !== true && controlOf(node) === undefined)
+        missing.set(node.title, (missing.get(node.title) ?? 0) + 1)
       for (const inner of node.attributes.graphs()) visit(inner)
     }
   }

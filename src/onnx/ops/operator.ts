@@ -27,7 +27,10 @@ export function need(node: GraphNode, inputs: Inputs, i: number): Value {
 /** An input whose elements decide on shapes, so that they must be known before the node is planned. */
 export function needKnown(node: GraphNode, inputs: Inputs, i: number): Value {
   const value = need(node, inputs, i)
-  if (!value.known) throw new NotKnownYet(node, i)
+  if (!value.known)
+    throw new NotPlannable(
+      `input ${String(i)} of node ${describeNode(node)} decides on a shape and is computed at run time`,
+    )
   return value
 }
 
@@ -37,16 +40,10 @@ export function optionalKnown(node: GraphNode, inputs: Inputs, i: number): Value
 }
 
 /**
- * Thrown while tracing where a shape depends on data: the graph is then run node by node.
+ * Thrown while tracing what no plan can hold: the graph is then run node by node.
  * @internal
  */
-export class NotKnownYet extends Error {
-  readonly node: GraphNode
-  constructor(node: GraphNode, input: number) {
-    super(`input ${String(input)} of node ${describeNode(node)} decides on a shape and is computed at run time`)
-    this.node = node
-  }
-}
+export class NotPlannable extends Error {}
 
 /** Elements of a known value of integers, as numbers. */
 export function integers(value: Value): number[] {

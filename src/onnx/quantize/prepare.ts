@@ -2,13 +2,13 @@
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { currentBackend } from '../../backend/current'
-import { ArgumentError, show } from '../../errors'
+import { ArgumentError, show, UnsupportedOperatorError } from '../../errors'
 import type { Graph, GraphNode } from '../../graph/graph'
 import { prepareFloat } from '../../graph/passes'
 import { checkOperators } from '../ops'
 import { parseModel, type Model } from '../read'
 import { serializeModel } from '../write'
-import { upgradeGraph } from './upgrade'
+import { leastOpset, upgradeGraph } from './upgrade'
 
 /** A float model: constants read, batch norms folded, what is constant computed, operator set 13 or later. */
 export interface FloatModel {
@@ -39,7 +39,7 @@ export async function readFloatModel(
       expected: 'names of nodes of the model',
       received: show(unknown),
     })
-  const given = float.opsets.get('') ?? float.graph.nodes.find(({ domain }) => domain === '')?.opset ?? 13
+  const given = opsetOf(op, float)
   const { graph, opset } = upgradeGraph(float.graph, given)
   const [nodes, types] = [new Set(exclude), new Set(excludeTypes)]
   return {
@@ -48,6 +48,20 @@ export async function readFloatModel(
     bytes: bytes.length,
     isExcluded: ({ name, op: type }) => nodes.has(name) || types.has(type),
   }
+}
+
+/** The version of ONNX's operator set that all nodes have: a model's functions may import others. */
+function opsetOf(op: string, { graph, opsets }: Model): number {
+  const versions = new Set(graph.nodes.flatMap(({ domain, opset }) => (domain === '' ? [opset] : [])))
+  const given = opsets.get('') ?? [...versions][0] ?? leastOpset
+  versions.add(given)
+  if (versions.size > 1)
+    throw new UnsupportedOperatorError({
+      op,
+      message: `the model mixes operator sets ${[...versions].sort((a, b) => a - b).join(' and ')}`,
+      hint: 'Its functions have another one than its graph: inline them by onnx.inliner, which brings them to one.',
+    })
+  return given
 }
 
 /** The bytes of a quantized graph that was made of this model. */

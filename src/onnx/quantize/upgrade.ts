@@ -63,7 +63,9 @@ function upgradeNode(node: GraphNode, constant: Constant): GraphNode {
       message: `${node.op} of operator set ${String(node.opset)} cannot be brought to set ${String(leastOpset)}`,
       hint: 'Export the model with a newer operator set.',
     })
-  const attributes = new Map(node.attributes.entries())
+  const attributes = new Map(
+    [...node.attributes.entries()].map(([name, attribute]) => [name, upgradeBody(attribute, node.opset)]),
+  )
   const inputs = [...node.inputs]
   for (const [name, at] of moved[node.op] ?? []) {
     const attribute = attributes.get(name)
@@ -80,7 +82,12 @@ function upgradeNode(node: GraphNode, constant: Constant): GraphNode {
     inputs,
     outputs: node.outputs,
     attributes: new Attributes(node.op, attributes),
+    captures: node.captures,
   })
+}
+
+function upgradeBody(attribute: Attribute, opset: number): Attribute {
+  return attribute.kind === 'graph' ? { kind: 'graph', value: upgradeGraph(attribute.value, opset).graph } : attribute
 }
 
 /**

@@ -16,11 +16,7 @@ export class GraphWriter {
     this.source = source
     this.opset = opset
     this.constants = new Map(source.constants)
-    this.taken = new Set([
-      ...this.constants.keys(),
-      ...source.inputs.map(({ name }) => name),
-      ...source.nodes.flatMap((node) => node.outputs),
-    ])
+    this.taken = new Set(source.names())
   }
 
   /** A name that no value has: this one, or one like it. */
@@ -60,8 +56,9 @@ export class GraphWriter {
   }
 
   /** Adds a node of the source with other inputs and outputs. */
-  copy({ op, domain, name, attributes }: GraphNode, inputs: readonly string[], outputs: readonly string[]): void {
-    this.nodes.push(new GraphNode({ op, domain, opset: this.opset, name, inputs, outputs, attributes }))
+  copy(node: GraphNode, inputs: readonly string[], outputs: readonly string[]): void {
+    const { op, domain, name, attributes, captures } = node
+    this.nodes.push(new GraphNode({ op, domain, opset: this.opset, name, inputs, outputs, attributes, captures }))
   }
 
   /** The graph, without what no result depends on. */

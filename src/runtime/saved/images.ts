@@ -1,19 +1,18 @@
 /** Finds the packed weights that are kept with a saved session. */
 import type { Backend } from '../../backend/contract'
 import { isNative } from '../../backend/current'
-import type { Graph, GraphNode } from '../../graph/graph'
 import { PackedWeights } from '../../ops/quantized/weights'
-import type { ImageToSave } from './write'
+import type { ImagesOf, ImageToSave } from './write'
 
 /** For each node, its packed weights as this backend reads them, where they were made from a constant. */
-export function packedImages(backend: Backend, graph: Graph): (node: GraphNode) => readonly ImageToSave[] {
+export function packedImages(backend: Backend): ImagesOf {
   if (!isNative(backend)) return () => []
   const { isa } = backend
-  return (node) => {
+  return (node, constants) => {
     const images: ImageToSave[] = []
     for (const [key, [source], value] of node.memos()) {
       const weights = weightsIn(value)
-      const constant = node.inputs.find((name) => source !== undefined && graph.constants.get(name)?.data === source)
+      const constant = node.inputs.find((name) => source !== undefined && constants.get(name)?.data === source)
       if (weights === undefined || constant === undefined) continue
       const bytes = backend.imageOf(weights.handle(backend))
       if (bytes !== undefined) images.push({ key, constant, isa, bytes })

@@ -11,7 +11,7 @@ import type { MemoryFormat } from '../../tensor/shape'
 /** The first bytes of a file. */
 export const magic = 'int8sess'
 /** What this library reads and writes. */
-export const format = 1
+export const format = 2
 export const alignment = 64
 /** Bytes before the header. */
 export const prefixLength = 24
@@ -69,7 +69,7 @@ export interface SavedImage extends Place {
   readonly isa: string
 }
 
-export interface SavedNode extends Omit<NodeFields, 'attributes'> {
+export interface SavedNode extends Required<Omit<NodeFields, 'attributes'>> {
   readonly attributes: Readonly<Record<string, SavedAttribute>>
   readonly images: readonly SavedImage[]
 }

@@ -123,11 +123,13 @@ class Reader {
   }
 
   private node(json: unknown, constants: ReadonlyMap<string, Value>, depth: number): GraphNode {
-    const { op: operator, domain, opset, name, inputs, outputs, attributes, images } = record(json, 'a node')
+    const { op: operator, domain, opset, name, inputs, outputs, captures, attributes, images } = record(json, 'a node')
     const title = text(operator, 'an operator')
     const entries = Object.entries(record(attributes, 'attributes')).map(
       ([key, attribute]) => [key, this.attribute(attribute, depth)] as const,
     )
+    const captured = list(captures, 'captures').map((item) => text(item, 'a captured value'))
+    if (captured.length > list(inputs, 'inputs').length) refuse('a node captures more values than it reads')
     const node = new GraphNode({
       op: title,
       domain: text(domain, 'a domain'),
@@ -136,6 +138,7 @@ class Reader {
       inputs: list(inputs, 'inputs').map((item) => text(item, 'an input')),
       outputs: list(outputs, 'outputs').map((item) => text(item, 'an output')),
       attributes: new Attributes(title, new Map(entries)),
+      captures: captured,
     })
     for (const image of list(images, 'images')) this.image(node, image, constants)
     return node

@@ -28,12 +28,11 @@ export interface ImageToSave {
   readonly bytes: Uint8Array
 }
 
+/** Packed weights of a node of a graph with these constants. */
+export type ImagesOf = (node: GraphNode, constants: Graph['constants']) => readonly ImageToSave[]
+
 /** Writes the file beside its place and moves it there: a process that has the old file mapped keeps it whole. */
-export async function writeSaved(
-  path: string,
-  graph: Graph,
-  imagesOf: (node: GraphNode) => readonly ImageToSave[],
-): Promise<void> {
+export async function writeSaved(path: string, graph: Graph, imagesOf: ImagesOf): Promise<void> {
   const writer = new Writer(imagesOf)
   const header: Header = { format, graph: writer.graph(graph), values: writer.values }
   // A name that no other save has, of this process or another.
@@ -82,10 +81,10 @@ class Writer {
   readonly values: SavedValue[] = []
   readonly elements = new Section()
   readonly images = new Section()
-  private readonly imagesOf: (node: GraphNode) => readonly ImageToSave[]
+  private readonly imagesOf: ImagesOf
   private readonly positions = new Map<Value['data'], number>()
 
-  constructor(imagesOf: (node: GraphNode) => readonly ImageToSave[]) {
+  constructor(imagesOf: ImagesOf) {
     this.imagesOf = imagesOf
   }
 
@@ -94,17 +93,17 @@ class Writer {
       name,
       inputs: inputs.map(infoOf),
       outputs: outputs.map(infoOf),
-      nodes: nodes.map((node) => this.node(node)),
+      nodes: nodes.map((node) => this.node(node, constants)),
       constants: Object.fromEntries([...constants].map(([key, value]) => [key, this.value(value)])),
     }
   }
 
-  private node(node: GraphNode): SavedNode {
-    const { op, domain, opset, name, inputs, outputs, attributes } = node
+  private node(node: GraphNode, constants: Graph['constants']): SavedNode {
+    const { op, domain, opset, name, inputs, outputs, captures, attributes } = node
     return {
-      ...{ op, domain, opset, name, inputs, outputs },
+      ...{ op, domain, opset, name, inputs, outputs, captures },
       attributes: Object.fromEntries([...attributes.entries()].map(([key, value]) => [key, this.attribute(value)])),
-      images: this.imagesOf(node).map(({ key, constant, isa, bytes }): SavedImage => {
+      images: this.imagesOf(node, constants).map(({ key, constant, isa, bytes }): SavedImage => {
         return { key, constant, isa, ...this.images.add(bytes) }
       }),
     }

@@ -1,0 +1,59 @@
+/**
+ * The way through a graph: its nodes one after the other, each handed out to be computed from its operands. Control flow
+ * (If, Loop, Scan) is followed here, so that whoever computes nodes, tracing or running them, never meets it.
+ */
+import { ModelError } from '../errors'
+import { describeNode, type Graph, type GraphNode } from '../graph/graph'
+import { controlOf } from '../onnx/ops'
+import type { Inputs } from '../onnx/ops/operator'
+import type { Value } from './value'
+
+/** A node and its operands. What is sent back is its results. */
+export interface Task {
+  readonly node: GraphNode
+  readonly operands: Inputs
+}
+
+/** A walk that ends with R. */
+export type Walk<R> = Generator<Task, R, readonly Value[]>
+
+/** Goes through a graph. Returns its results, in its order. */
+export function* walkGraph(graph: Graph, given: ReadonlyMap<string, Value>): Walk<readonly Value[]> {
+  const values = new Map<string, Value>([...graph.constants, ...given])
+  for (const node of graph.nodes) {
+    const operands = operandsOf(node, values)
+    const control = controlOf(node)
+    keep(node, values, control === undefined ? yield { node, operands } : yield* control(node, operands, walkGraph))
+  }
+  return graph.outputs.map(({ name }) => {
+    const value = values.get(name)
+    if (value === undefined) throw new ModelError({ op: 'onnx', message: `nobody computes the output "${name}"` })
+    return value
+  })
+}
+
+function operandsOf(node: GraphNode, values: ReadonlyMap<string, Value>): Inputs {
+  return node.inputs.map((name) => {
+    if (name === '') return undefined
+    const value = values.get(name)
+    if (value === undefined)
+      throw new ModelError({
+        op: node.op,
+        message: `node ${describeNode(node)} reads "${name}", which nobody computes`,
+      })
+    return value
+  })
+}
+
+function keep(node: GraphNode, values: Map<string, Value>, results: readonly Value[]): void {
+  node.outputs.forEach((name, i) => {
+    if (name === '') return
+    const value = results[i]
+    if (value === undefined)
+      throw new ModelError({
+        op: node.op,
+        message: `node ${describeNode(node)} has no output ${String(i)} ("${name}")`,
+      })
+    values.set(name, value)
+  })
+}
