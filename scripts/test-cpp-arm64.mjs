@@ -1,5 +1,5 @@
 // Cross-builds the C++ tests for arm64 (build-cpp-arm64) and runs them in qemu's user mode: all of them on a CPU with
-// everything, and those of the kernels on CPUs that have less, which must choose the instruction set named here.
+// everything, and on CPUs that have less those of the instruction set named here, which they must choose.
 //
 //   npm run test:cpp:arm64             everything
 //   npm run test:cpp:arm64 -- qconv    only test programs whose name matches the regular expression
@@ -13,12 +13,12 @@ const directory = 'build-cpp-arm64'
 const pattern = process.argv[2]
 
 const cpus = [
-  { cpu: 'max', isa: 'i8mm', tests: '.' },
-  { cpu: 'neoverse-n1', isa: 'dotprod', tests: 'cpu|conv|depthwise|gemm' },
-  { cpu: 'cortex-a53', isa: 'neon', tests: 'cpu|conv|depthwise|gemm' },
+  // A process with threads that forks, or starts itself again, ends the emulator, not the test. Odd tiles of the portable
+  // kernel are no different here, and slow.
+  { cpu: 'max', isa: 'i8mm', tests: '.', filter: '-ThreadPoolProcess.*:*/tile*' },
+  { cpu: 'neoverse-n1', isa: 'dotprod', tests: 'cpu|conv|depthwise|gemm', filter: 'Cpu*:*/dotprod*' },
+  { cpu: 'cortex-a53', isa: 'neon', tests: 'cpu|conv|depthwise|gemm', filter: 'Cpu*:*/neon*' },
 ]
-// A process with threads that forks, or starts itself again, ends the emulator, not the test.
-const filter = '-ThreadPoolProcess.*'
 
 function run(command, args, env = {}) {
   console.log(`> ${[command, ...args].join(' ')}`)
@@ -48,7 +48,7 @@ function build() {
   return configured && run('cmake', ['--build', directory, '--parallel', String(os.availableParallelism())])
 }
 
-function test({ cpu, isa, tests }) {
+function test({ cpu, isa, tests, filter }) {
   console.log(`\nqemu -cpu ${cpu}, which has to choose ${isa}`)
   const options = ['--test-dir', join(root, directory), '--output-on-failure', '--no-tests=error']
   const chosen = ['-R', pattern ?? tests, '--parallel', String(os.availableParallelism())]

@@ -4,6 +4,7 @@
 //   npm run test:cpp                     everything
 //   npm run test:cpp -- thread_pool      only test programs whose name matches the regular expression
 import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { dirname, join } from 'node:path'
 import os from 'node:os'
@@ -21,7 +22,8 @@ function run(command, args, env = {}) {
   return result.status === 0
 }
 
-function build(directory, sanitize) {
+/** Builds the test programs whose name matches, and what they need. */
+function build(directory, sanitize, regex) {
   const configured = run('cmake', [
     ...['-G', 'Ninja', '-S', '.', '-B', directory],
     '-DCMAKE_BUILD_TYPE=RelWithDebInfo',
@@ -31,18 +33,24 @@ function build(directory, sanitize) {
     '-DINT8_BUILD_TESTS=ON',
     '-DINT8_BUILD_ADDON=OFF',
   ])
-  return configured && run('cmake', ['--build', directory, '--parallel', String(os.availableParallelism())])
+  const programs = readdirSync(join(root, 'cpp/test'))
+    .filter((name) => name.endsWith('_test.cc'))
+    .map((name) => name.slice(0, -3))
+    .filter((name) => new RegExp(regex).test(name))
+  const parallel = ['--parallel', String(os.availableParallelism())]
+  return configured && run('cmake', ['--build', directory, ...parallel, '--target', ...programs])
 }
 
 function test(directory, regex, env) {
+  const parallel = ['--parallel', String(os.availableParallelism())]
   const options = ['--test-dir', join(root, directory), '--output-on-failure', '--no-tests=error', '-R', regex]
-  return run('ctest', options, env)
+  return run('ctest', [...options, ...parallel], env)
 }
 
 const results = [
   [
     'address,undefined',
-    build('build-cpp-asan', 'address,undefined') &&
+    build('build-cpp-asan', 'address,undefined', pattern || '.') &&
       test('build-cpp-asan', pattern || '.', {
         UBSAN_OPTIONS: 'print_stacktrace=1',
         // New memory is full of garbage, which shows what is read before it is written.
@@ -53,7 +61,7 @@ const results = [
 if (pattern === '' || pattern.includes('thread')) {
   const regex = pattern || 'thread'
   const passed =
-    build('build-cpp-tsan', 'thread') &&
+    build('build-cpp-tsan', 'thread', regex) &&
     test('build-cpp-tsan', regex, { TSAN_OPTIONS: 'halt_on_error=1:allocator_may_return_null=1' })
   results.push(['thread', passed])
 }
