@@ -1,7 +1,7 @@
 /** A parity case: one call of one kernel, drawn by fast-check, the same for every backend. */
 import fc from 'fast-check'
 import type { Backend, KernelName, Kernels } from '../../src/backend/contract'
-import { Source } from './random'
+import { Source, type Draft } from './random'
 
 export interface Case<K extends KernelName> {
   /** Fresh operands, always with the same data; weights are packed by the given backend. */
@@ -17,8 +17,11 @@ export function row<D, K extends KernelName>(
   draw: fc.Arbitrary<D>,
   build: (drawn: D, source: Source, backend: Backend) => Kernels[K],
 ): Row<K> {
-  return fc.record({ drawn: draw, seed: fc.integer() }).map(({ drawn, seed }) => ({
-    operands: (backend: Backend) => build(drawn, new Source(seed), backend),
-    [fc.toStringMethod]: () => `seed ${String(seed)}, ${fc.stringify(drawn)}`,
-  }))
+  return fc.record({ drawn: draw, seed: fc.integer() }).map(({ drawn, seed }) => {
+    const drafts: Draft[] = []
+    return {
+      operands: (backend: Backend) => build(drawn, new Source(seed, drafts), backend),
+      [fc.toStringMethod]: () => `seed ${String(seed)}, ${fc.stringify(drawn)}`,
+    }
+  })
 }

@@ -31,6 +31,15 @@ const specials = [
   2 ** 31,
 ]
 
+/** Arrays that data are drawn for. */
+type Drawn = Uint8Array | Int8Array | Int32Array | Float32Array
+
+/** An array as it was drawn, and the state of the source after that. */
+export interface Draft {
+  readonly array: Drawn
+  readonly state: number
+}
+
 interface ArrayType<A> {
   new (buffer: ArrayBuffer, byteOffset: number, length: number): A
   readonly BYTES_PER_ELEMENT: number
@@ -39,9 +48,25 @@ interface ArrayType<A> {
 /** A stream of numbers from a seed (mulberry32). */
 export class Source {
   private state: number
+  private readonly drafts: Draft[]
+  private next = 0
 
-  constructor(seed: number) {
+  /** @param drafts - What an earlier source of this seed has drawn: it is copied, which is faster than to draw it again. */
+  constructor(seed: number, drafts: Draft[] = []) {
     this.state = seed | 0
+    this.drafts = drafts
+  }
+
+  /** Draws an array, or copies what was drawn in its place before. */
+  private drawn<A extends Drawn>(draw: () => A): A {
+    const draft = this.drafts[this.next++]
+    if (draft !== undefined) {
+      this.state = draft.state
+      return copyOf(draft.array as A)
+    }
+    const array = draw()
+    this.drafts.push({ array: copyOf(array), state: this.state })
+    return array
   }
 
   /** 32 random bits, unsigned. */
@@ -82,6 +107,10 @@ export class Source {
   }
 
   codes(dtype: CodeDType, length: number, fill: CodeFill): Codes {
+    return this.drawn(() => this.newCodes(dtype, length, fill))
+  }
+
+  private newCodes(dtype: CodeDType, length: number, fill: CodeFill): Codes {
     const y = this.blankCodes(dtype, length)
     const [least, most] = rangeOf(dtype)
     if (fill === 'any') for (let i = 0; i < length; i++) y[i] = least + (this.bits() & 255)
@@ -91,6 +120,10 @@ export class Source {
   }
 
   floats(length: number, fill: FloatFill, unit = 1): Float32Array {
+    return this.drawn(() => this.newFloats(length, fill, unit))
+  }
+
+  private newFloats(length: number, fill: FloatFill, unit: number): Float32Array {
     const y = this.place(Float32Array, length)
     const words = new Int32Array(y.buffer, y.byteOffset, length)
     for (let i = 0; i < length; i++)
@@ -110,9 +143,11 @@ export class Source {
   }
 
   integers(length: number, lo: number, hi: number): Int32Array {
-    const y = this.place(Int32Array, length)
-    for (let i = 0; i < length; i++) y[i] = this.integer(0, 7) === 0 ? this.pick([lo, hi]) : this.integer(lo, hi)
-    return y
+    return this.drawn(() => {
+      const y = this.place(Int32Array, length)
+      for (let i = 0; i < length; i++) y[i] = this.integer(0, 7) === 0 ? this.pick([lo, hi]) : this.integer(lo, hi)
+      return y
+    })
   }
 
   /** Positive factors, one in eight an extreme one. */
@@ -151,6 +186,12 @@ export class Source {
       [-0.5, 1.5],
     ])
   }
+}
+
+/** The array, with what surrounds it. */
+function copyOf<A extends Drawn>(array: A): A {
+  const ArrayClass = array.constructor as new (buffer: ArrayBufferLike, offset: number, length: number) => A
+  return new ArrayClass(array.buffer.slice(0), array.byteOffset, array.length)
 }
 
 export function rangeOf(dtype: CodeDType): [least: number, most: number] {
