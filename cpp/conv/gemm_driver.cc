@@ -9,8 +9,9 @@ namespace {
 constexpr int64_t kBlockBytes = 512 << 10;
 // Row pointers of a block: 512 rows of a 3x3 kernel have 36 KiB of them.
 constexpr int64_t kMaxRows = 512;
-// Blocks per thread, so that a slow one does not hold up the others.
+// Blocks per thread, so that a slow one does not hold up the others; fewer where they would have fewer tiles than this.
 constexpr int64_t kBlocksPerThread = 4;
+constexpr int64_t kLeastTiles = 4;
 // A sleeping thread takes longer to wake than what two would save on less; one that is awake has to be told.
 constexpr int64_t kThreadedNs = 20000;
 constexpr int64_t kAwakeThreadedNs = 6000;
@@ -58,15 +59,18 @@ BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_b
   const int64_t unit = packed.gemm->mr;
   const int64_t panels = packed.panels.groups * packed.panels.panels();
   if (packed.panels.joined() && packed.panels.taps > 1) row_bytes = packed.panels.depth();
-  int64_t most = std::clamp(kBlockBytes / std::max<int64_t>(row_bytes, 1), unit, kMaxRows) / unit * unit;
+  const int64_t most = std::clamp(kBlockBytes / std::max<int64_t>(row_bytes, 1), unit, kMaxRows) / unit * unit;
   const bool threads = worth_threads(work, packed.gemm->macs_per_ns);
   if (!threads) return {.rows = most, .panels = panels, .threads = false};
-  const int64_t wanted = num_threads() * kBlocksPerThread;
-  // Thinner blocks first, down to four tiles; then panels are shared out too.
-  most = std::min(most, std::max(4 * unit, round_up(ceil_div(rows, wanted), unit)));
-  const int64_t blocks = ceil_div(rows, most);
-  const int64_t parts = std::min(panels, ceil_div(wanted, blocks));
-  return {.rows = most, .panels = ceil_div(panels, parts), .threads = true};
+  // Each thread has as many rows as the others, the same ones in each layer, so that what it reads is what it wrote.
+  // Where these are few, panels are shared out too: then it is the weights that each reads a part of.
+  const int64_t sharers = num_threads();
+  const int64_t share = ceil_div(rows, sharers);
+  const int64_t parted = std::clamp(share / (kLeastTiles * unit), int64_t{1}, kBlocksPerThread);
+  int64_t blocks = share < 2 * unit ? ceil_div(rows, 2 * unit) : sharers * parted;
+  if (blocks * most < rows) blocks = round_up(ceil_div(rows, most), sharers);
+  const int64_t parts = std::min(panels, ceil_div(sharers * kBlocksPerThread, blocks));
+  return {.rows = ceil_div(rows, blocks), .panels = ceil_div(panels, parts), .threads = true};
 }
 
 bool run_panels(const BoundQuantized& op, const GemmRows& rows, int64_t first, int64_t last) {

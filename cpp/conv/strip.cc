@@ -1,6 +1,7 @@
 #include "conv/strip.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 #include "gemm/pack.h"
@@ -33,6 +34,26 @@ void fill_line(const uint8_t* x, int64_t pixels, int64_t channels, const StripCo
   }
 }
 
+// Output rows of a strip where threads share them: the count of strips that takes the busiest thread least. More of
+// them are shared out more evenly, but each copies what it has in common with the next: a row copied costs about a
+// quarter of one computed.
+int64_t shared_rows(const ConvGeometry& g, int64_t slices, int64_t most) {
+  const int64_t threads = num_threads();
+  const int64_t common = std::max<int64_t>(0, (g.kernel.h - 1) * g.dilation.h + 1 - g.stride.h);
+  int64_t best = most;
+  int64_t least = INT64_MAX;
+  for (int64_t wanted = threads * kStripsPerThread; wanted >= threads; wanted /= 2) {
+    const int64_t rows = std::min(most, std::max<int64_t>(1, ceil_div(g.output.h * slices, wanted)));
+    const int64_t strips = ceil_div(slices * ceil_div(g.output.h, rows), threads);
+    const int64_t cost = strips * (4 * rows + common);
+    if (cost < least) {
+      least = cost;
+      best = rows;
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 void copy_flipped(const uint8_t* x, uint8_t* y, int64_t count, uint8_t flip) {
@@ -54,10 +75,10 @@ StripPlan plan_strips(const ConvGeometry& g, int64_t pixel_bytes, bool threads) 
     rows = std::clamp((kStripBytes - fixed) / line, int64_t{1}, rows);
   }
   if (threads) {
-    const int64_t wanted = num_threads() * kStripsPerThread;
-    rows = std::min(rows, std::max<int64_t>(1, ceil_div(g.output.h * slices, wanted)));
-    if (ceil_div(g.output.h, rows) * slices < wanted) {
-      const int64_t parts = ceil_div(wanted, ceil_div(g.output.h, rows) * slices);
+    rows = shared_rows(g, slices, rows);
+    // One long row, as in one dimension.
+    if (const int64_t strips = ceil_div(g.output.h, rows) * slices; strips < num_threads()) {
+      const int64_t parts = ceil_div(num_threads() * kStripsPerThread, strips);
       columns = std::min(columns, std::max<int64_t>(32, ceil_div(g.output.w, parts)));
     }
   }

@@ -69,9 +69,9 @@ INT8_INLINE void add_whole_taps(const GemmBlock& b, int64_t first, __m512i (&acc
   const int8_t* w = b.w;
   for (int64_t t = b.taps; t > 0; t--) {
     const uint8_t* p[MR];
-    INT8_UNROLL for (int r = 0; r < MR; r++) p[r] = rows[r] + b.x_offset;
+    INT8_UNROLL for (int r = 0; r < MR; r++) p[r] = rows[r] + b.x_offset + b.k;
     rows += b.row_pitch;
-    int64_t k = 0;
+    int64_t k = -b.k;  // up to 0: no register holds the end
     do {
       __m512i wv[NV];
       load_w<NV, kFetch>(w, wv);
@@ -83,7 +83,7 @@ INT8_INLINE void add_whole_taps(const GemmBlock& b, int64_t first, __m512i (&acc
       keep(acc);
       INT8_KEEP_POINTER(w);
       k += 4;
-    } while (k < b.k);
+    } while (k != 0);
   }
 }
 
