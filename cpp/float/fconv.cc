@@ -24,6 +24,10 @@ constexpr int64_t kGrainCost = int64_t{1} << 21;
 constexpr int64_t kFetchingTiles = 24;
 constexpr int64_t kLineFloats = 16;
 constexpr int64_t kMaxRuns = 128;  // runs of one kernel call; the accumulators wait in y between calls
+// A panel of up to so many bytes stays in the first cache while so many tiles pass by. Larger ones come from the second
+// for each tile, one panel after the other, and the tile's rows stay.
+constexpr int64_t kSmallPanel = int64_t{32} << 10;
+constexpr int64_t kTogether = 8;
 
 // Whether output pixels are input pixels: then the convolution is a linear layer over them.
 bool pointwise(const ConvGeometry& g) {
@@ -56,6 +60,10 @@ void run_tiles(const PackedFloat& op, const Rows& source, int64_t pixels, const 
     return op.panel(group, p + range) + (t - 1) * (lines / (tiles - 1)) * kLineFloats;
   };
 
+  const auto rows_of = [&](int64_t t) { return static_cast<int>(std::min<int64_t>(row.mr, pixels - t * row.mr)); };
+  const bool small = source.single_run() && k * row.nr * static_cast<int64_t>(sizeof(float)) <= kSmallPanel;
+  const int64_t together = small ? kTogether : 1;
+
   auto task = [&](int64_t begin, int64_t end) {
     Rows rows = source;
     const float* pointers[kMaxRuns * kMaxFloatMr];
@@ -63,34 +71,47 @@ void run_tiles(const PackedFloat& op, const Rows& source, int64_t pixels, const 
       const int64_t first_tile = item % blocks * block, last_tile = std::min(first_tile + block, tiles);
       const int64_t first_panel = item / blocks % ranges * range, last_panel = std::min(first_panel + range, panels);
       const int64_t group = item / blocks / ranges;
-      for (int64_t t = first_tile; t < last_tile; ++t) {
+      // Tile t against panel p: runs [r, end) of its runs.
+      const auto multiply = [&](int64_t t, int64_t p, const Runs& runs, int64_t r, int64_t end_run,
+                                const float* const* x) {
         const int64_t pixel = t * row.mr;
-        const int n = static_cast<int>(std::min<int64_t>(row.mr, pixels - pixel));
-        const Runs runs = rows.start(pixel, n);
+        const int64_t channel = p * row.nr;
+        const auto width = static_cast<int>(std::min<int64_t>(row.nr, op.padded - channel));
+        const float* ahead = ahead_of(group, p, t);
+        const int64_t at = pixel * op.shape.out_channels + group * op.out_per_group + channel;
+        const FloatTile tile{.x = x,
+                             .mr = row.mr,
+                             .runs = end_run - r,
+                             .length = runs.length,
+                             .w = op.panel(group, p) + r * runs.length * width,
+                             .ahead = ahead == nullptr ? nullptr : ahead + r * runs.length * kLineFloats,
+                             .bias = r == 0 ? op.panel_bias(group, p) : nullptr,
+                             .y = y + at,
+                             .y_stride = op.shape.out_channels,
+                             .channels = std::min<int64_t>(width, op.out_per_group - channel),
+                             .last = end_run == runs.count,
+                             .lo = lo,
+                             .hi = hi,
+                             .residual = residual == nullptr ? nullptr : residual + at};
+        row.tile(tile, rows_of(t), width);
+      };
+      for (int64_t t = first_tile; t < last_tile; t += together) {
+        const int64_t end_tile = std::min(t + together, last_tile);
+        Runs runs = rows.start(t * row.mr, rows_of(t));
+        if (end_tile - t > 1) {
+          for (int64_t i = t; i < end_tile; ++i) {
+            runs = rows.start(i * row.mr, rows_of(i));
+            rows.fill(group, 0, 1, row.mr, pointers + (i - t) * row.mr);
+          }
+          for (int64_t p = first_panel; p < last_panel; ++p) {
+            for (int64_t i = t; i < end_tile; ++i) multiply(i, p, runs, 0, 1, pointers + (i - t) * row.mr);
+          }
+          continue;
+        }
         for (int64_t r = 0; r < runs.count; r += kMaxRuns) {
           const int64_t end_run = std::min(r + kMaxRuns, runs.count);
           rows.fill(group, r, end_run, row.mr, pointers);
-          for (int64_t p = first_panel; p < last_panel; ++p) {
-            const int64_t channel = p * row.nr;
-            const auto width = static_cast<int>(std::min<int64_t>(row.nr, op.padded - channel));
-            const float* ahead = ahead_of(group, p, t);
-            const int64_t at = pixel * op.shape.out_channels + group * op.out_per_group + channel;
-            const FloatTile tile{.x = pointers,
-                                 .mr = row.mr,
-                                 .runs = end_run - r,
-                                 .length = runs.length,
-                                 .w = op.panel(group, p) + r * runs.length * width,
-                                 .ahead = ahead == nullptr ? nullptr : ahead + r * runs.length * kLineFloats,
-                                 .bias = r == 0 ? op.panel_bias(group, p) : nullptr,
-                                 .y = y + at,
-                                 .y_stride = op.shape.out_channels,
-                                 .channels = std::min<int64_t>(width, op.out_per_group - channel),
-                                 .last = end_run == runs.count,
-                                 .lo = lo,
-                                 .hi = hi,
-                                 .residual = residual == nullptr ? nullptr : residual + at};
-            row.tile(tile, n, width);
-          }
+          for (int64_t p = first_panel; p < last_panel; ++p) multiply(t, p, runs, r, end_run, pointers);
         }
       }
     }

@@ -23,6 +23,9 @@ class ConvRows {
   ConvRows(const PackedFloat& op, const float* x, const ConvGeometry& geometry)
       : geometry_(geometry), x_(x), zeros_(op.zeros.data()), in_per_group_(op.shape.in_per_group) {}
 
+  // Whether each tile has one run.
+  bool single_run() const { return geometry_.kernel.count() == 1; }
+
   Runs start(int64_t first, int n) {
     const ConvGeometry& g = geometry_;
     n_ = n;
@@ -96,6 +99,7 @@ class ConvRows {
 class LinearRows {
  public:
   LinearRows(const PackedFloat& op, const float* x) : x_(x), k_(op.k) {}
+  bool single_run() const { return true; }
   Runs start(int64_t first, int n) {
     first_ = first;
     n_ = n;

@@ -23,8 +23,10 @@ inline void fetch_ahead(const float* p) {
 }
 
 // Up to kRows pixels x kVectors vectors of channels; K one by one: kVectors loads of W, each pixel's x broadcast.
-// Tails  pixels: a kernel for each number of rows, so none is computed twice; channels: W is padded, the store partial.
-template <class Simd, int kMr, int kRows, int kVectors>
+// kAhead: a line of the weights to come is fetched with each k. Apart, because its pointer would take the place of a
+// row's. Tails  pixels: a kernel for each number of rows, so none is computed twice; channels: W is padded, the store
+// partial.
+template <class Simd, int kMr, int kRows, int kVectors, bool kAhead>
 void tile_kernel(const FloatTile& tile) {
   using Vec = typename Simd::Vec;
   using Part = typename Simd::Part;
@@ -46,18 +48,25 @@ void tile_kernel(const FloatTile& tile) {
       }
     }
   }
+  if (tile.last && tile.residual != nullptr) {
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m) {
+      for (int v = 0; v < kLanes * kVectors; v += kLineFloats) fetch_ahead(tile.residual + m * tile.y_stride + v);
+    }
+  }
   const float* w = tile.w;
   const int64_t w_step = kRows <= kSteppedRows && tile.w_step != 0 ? tile.w_step : kLanes * kVectors;
   const float* const* x = tile.x;
-  // Without weights to come, the line at hand is fetched again and again, which costs no more than a branch.
-  const float* ahead = tile.ahead != nullptr ? tile.ahead : w;
-  const int64_t ahead_step = tile.ahead != nullptr ? kLineFloats : 0;
+  const float* ahead = tile.ahead;
   for (int64_t r = 0; r < tile.runs; ++r, x += kMr) {
     const float* p[kRows];
 #pragma GCC unroll 16
-    for (int m = 0; m < kRows; ++m) p[m] = x[m];
-    for (int64_t k = 0; k < tile.length; ++k, w += w_step, ahead += ahead_step) {
-      fetch_ahead(ahead);
+    for (int m = 0; m < kRows; ++m) p[m] = x[m] + tile.length;
+    for (int64_t k = -tile.length; k != 0; ++k, w += w_step) {  // up to 0: no register holds the end
+      if constexpr (kAhead) {
+        fetch_ahead(ahead);
+        ahead += kLineFloats;
+      }
       Vec wv[kVectors];
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) wv[v] = Simd::load(w + kLanes * v);
@@ -99,7 +108,11 @@ void tile_of_rows(const FloatTile& tile, int rows) {
   if constexpr (kRows > 1) {
     if (rows < kRows) return tile_of_rows<Simd, kMr, kVectors, kRows - 1>(tile, rows);
   }
-  tile_kernel<Simd, kMr, kRows, kVectors>(tile);
+  // The last tile may be smaller: what it would fetch is left to the next range.
+  if constexpr (kRows == kMr) {
+    if (tile.ahead != nullptr) return tile_kernel<Simd, kMr, kRows, kVectors, true>(tile);
+  }
+  tile_kernel<Simd, kMr, kRows, kVectors, false>(tile);
 }
 
 // The kernel for so many vectors of channels.
