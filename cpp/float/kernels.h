@@ -64,7 +64,21 @@ struct FloatRow {
   // rows 1..mr, width nr or a multiple of lanes below it
   void (*tile)(const FloatTile& tile, int rows, int width);
   void (*depthwise)(const DepthwiseTile& tile);
+  // A row of fewer pixels and wider panels, which is faster where `is_wide` holds; null: none.
+  const FloatRow* wide = nullptr;
 };
+
+// Whether weights of k rows and so many channels fill panels of `nr` channels, and stay in the second cache while the
+// rows of tiles pass by: shorter tiles read them more often.
+constexpr bool is_wide(int64_t k, int64_t channels, int nr) {
+  const int64_t rest = channels % nr;
+  return k <= 2560 && (rest == 0 || rest > nr / 2 || channels > 3 * nr);
+}
+
+// The row for these weights.
+inline const FloatRow& row_for(const FloatRow& row, int64_t k, int64_t channels) {
+  return row.wide != nullptr && is_wide(k, channels, row.wide->nr) ? *row.wide : row;
+}
 
 // All rows, best first; portable is last.
 std::span<const FloatRow> float_rows();
@@ -72,6 +86,7 @@ std::span<const FloatRow> float_rows();
 void float_tile_portable(const FloatTile& tile, int rows, int width);
 void float_depthwise_portable(const DepthwiseTile& tile);
 void float_tile_avx512vnni(const FloatTile& tile, int rows, int width);
+void float_wide_tile_avx512vnni(const FloatTile& tile, int rows, int width);
 void float_depthwise_avx512vnni(const DepthwiseTile& tile);
 void float_tile_avx2(const FloatTile& tile, int rows, int width);
 void float_depthwise_avx2(const DepthwiseTile& tile);

@@ -112,7 +112,7 @@ Status fmatmul_for(const FloatRow& row, std::span<const float> a, std::span<cons
 }
 
 Status fmatmul(std::span<const float> a, std::span<const float> b, std::span<float> y, const FloatMatmul& m) {
-  return fmatmul_for(select_row(float_rows(), active_isa()), a, b, y, m);
+  return fmatmul_for(row_for(select_row(float_rows(), active_isa()), m.inner, m.columns), a, b, y, m);
 }
 
 }  // namespace int8

@@ -8,9 +8,12 @@
 namespace int8 {
 namespace {
 
+#ifdef INT8_ARCH_X64
+constexpr FloatRow kWideAvx512{Isa::kAvx512Vnni, 6, 64, 16, float_wide_tile_avx512vnni, float_depthwise_avx512vnni};
+#endif
 constexpr FloatRow kRows[] = {
 #ifdef INT8_ARCH_X64
-    {Isa::kAvx512Vnni, 12, 32, 16, float_tile_avx512vnni, float_depthwise_avx512vnni},
+    {Isa::kAvx512Vnni, 12, 32, 16, float_tile_avx512vnni, float_depthwise_avx512vnni, &kWideAvx512},
     {Isa::kAvx2, 6, 16, 8, float_tile_avx2, float_depthwise_avx2},
 #endif
 #ifdef INT8_ARCH_ARM64
@@ -104,7 +107,9 @@ std::shared_ptr<const PackedFloat> pack_float_for(const FloatRow& row, const Flo
 }
 
 std::shared_ptr<const PackedFloat> pack_float(const FloatWeights& weights) noexcept {
-  return pack_float_for(select_row(kRows, active_isa()), weights);
+  const int64_t k = weights.kernel.count() * weights.in_per_group;
+  const int64_t channels = weights.out_channels / std::max<int64_t>(weights.groups, 1);
+  return pack_float_for(row_for(select_row(kRows, active_isa()), k, channels), weights);
 }
 
 PackedFacts facts(const PackedFloat& packed) {

@@ -6,6 +6,8 @@
 // +0 is above -0.
 #pragma once
 
+#include <algorithm>
+
 #include "float/kernels.h"
 
 namespace int8 {
@@ -23,10 +25,10 @@ inline void fetch_ahead(const float* p) {
 }
 
 // Up to kRows pixels x kVectors vectors of channels; K one by one: kVectors loads of W, each pixel's x broadcast.
-// kAhead: a line of the weights to come is fetched with each k. Apart, because its pointer would take the place of a
-// row's. Tails  pixels: a kernel for each number of rows, so none is computed twice; channels: W is padded, the store
-// partial.
-template <class Simd, int kMr, int kRows, int kVectors, bool kAhead>
+// kAhead a line of the weights to come is fetched with each k; apart, because its pointer would take a row's register.
+// Tails  pixels: a kernel for each number of rows up to 6, so none is computed twice, and what is left of a taller tile
+//        goes as 6 and the rest; channels: W is padded, the store partial.
+template <class Simd, int kRows, int kVectors, bool kAhead>
 void tile_kernel(const FloatTile& tile) {
   using Vec = typename Simd::Vec;
   using Part = typename Simd::Part;
@@ -58,7 +60,7 @@ void tile_kernel(const FloatTile& tile) {
   const int64_t w_step = kRows <= kSteppedRows && tile.w_step != 0 ? tile.w_step : kLanes * kVectors;
   const float* const* x = tile.x;
   const float* ahead = tile.ahead;
-  for (int64_t r = 0; r < tile.runs; ++r, x += kMr) {
+  for (int64_t r = 0; r < tile.runs; ++r, x += tile.mr) {
     const float* p[kRows];
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m) p[m] = x[m] + tile.length;
@@ -102,17 +104,32 @@ void tile_kernel(const FloatTile& tile) {
   }
 }
 
-// The kernel for so many rows.
-template <class Simd, int kMr, int kVectors, int kRows = kMr>
-void tile_of_rows(const FloatTile& tile, int rows) {
+constexpr int kSmallRows = 6;
+
+// The kernel for so many rows, up to kRows.
+template <class Simd, int kVectors, int kRows>
+void tile_of_few_rows(const FloatTile& tile, int rows) {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return tile_of_rows<Simd, kMr, kVectors, kRows - 1>(tile, rows);
+    if (rows < kRows) return tile_of_few_rows<Simd, kVectors, kRows - 1>(tile, rows);
   }
-  // The last tile may be smaller: what it would fetch is left to the next range.
-  if constexpr (kRows == kMr) {
-    if (tile.ahead != nullptr) return tile_kernel<Simd, kMr, kRows, kVectors, true>(tile);
+  tile_kernel<Simd, kRows, kVectors, false>(tile);
+}
+
+// The kernel for so many rows, up to kMr.
+template <class Simd, int kMr, int kVectors>
+void tile_of_rows(const FloatTile& tile, int rows) {
+  if (rows == kMr) {
+    // Smaller tiles are the last: what they would fetch is left to the next range.
+    if (tile.ahead != nullptr) return tile_kernel<Simd, kMr, kVectors, true>(tile);
+    return tile_kernel<Simd, kMr, kVectors, false>(tile);
   }
-  tile_kernel<Simd, kMr, kRows, kVectors, false>(tile);
+  if (rows <= kSmallRows) return tile_of_few_rows<Simd, kVectors, std::min(kMr, kSmallRows)>(tile, rows);
+  FloatTile rest = tile;
+  rest.x += kSmallRows;
+  rest.y += kSmallRows * tile.y_stride;
+  if (rest.residual != nullptr) rest.residual += kSmallRows * tile.y_stride;
+  tile_of_few_rows<Simd, kVectors, kSmallRows>(tile, kSmallRows);
+  tile_of_few_rows<Simd, kVectors, kSmallRows>(rest, rows - kSmallRows);
 }
 
 // The kernel for so many vectors of channels.

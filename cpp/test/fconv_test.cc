@@ -170,7 +170,11 @@ std::vector<float> reference(const Case& c, const float* x, const float* w, cons
 
 // The table's rows, and portable ones with odd tiles that drive packing and driver.
 std::vector<FloatRow> all_rows() {
-  std::vector<FloatRow> rows(float_rows().begin(), float_rows().end());
+  std::vector<FloatRow> rows;
+  for (const FloatRow& row : float_rows()) {
+    rows.push_back(row);
+    if (row.wide != nullptr) rows.push_back(*row.wide);
+  }
   for (const auto& [mr, nr, lanes] : {std::tuple{1, 1, 1}, {3, 5, 5}, {16, 24, 8}, {5, 40, 3}}) {
     rows.push_back({Isa::kPortable, mr, nr, lanes, float_tile_portable, float_depthwise_portable});
   }
@@ -281,6 +285,15 @@ TEST(FloatMatmul, IsTheFmaChainForEverySizeEitherWayRound) {
     }
   }
   set_num_threads(default_num_threads());
+}
+
+TEST(FloatTable, TakesWidePanelsWhereChannelsFillThemAndWeightsAreNotTooLarge) {
+  FloatRow wide{Isa::kPortable, 6, 64, 16, float_tile_portable, float_depthwise_portable};
+  FloatRow row{Isa::kPortable, 12, 32, 16, float_tile_portable, float_depthwise_portable, &wide};
+  for (const int64_t channels : {64, 128, 100, 200, 225}) EXPECT_EQ(&row_for(row, 64, channels), &wide) << channels;
+  for (const int64_t channels : {1, 24, 32, 80, 96, 144}) EXPECT_EQ(&row_for(row, 64, channels), &row) << channels;
+  EXPECT_EQ(&row_for(row, 4608, 512), &row);
+  EXPECT_EQ(&row_for(wide, 64, 64), &wide);
 }
 
 TEST(FloatTable, ChoosesTheBestRowThatTheInstructionSetIncludes) {
