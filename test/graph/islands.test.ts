@@ -225,6 +225,50 @@ describe('a Pad between codes', () => {
     )
   })
 
+  const convolved = (ys: number, outputs: Readonly<Record<string, 'uint8'>> = { y: 'uint8' }): Uint8Array =>
+    modelOf({
+      inputs: { x: ['float32', [1, 2, 3, 3]] },
+      outputs,
+      nodes: borders(
+        [
+          ['Pad', ['xd', 'border'], ['p']],
+          ['QuantizeLinear', ['p', 'ps', 'xz'], ['pq']],
+          ['DequantizeLinear', ['pq', 'ps', 'xz'], ['pd']],
+          ['DequantizeLinear', ['w', 'ws'], ['wd']],
+          ['Conv', ['pd', 'wd'], ['c'], { pads: [1, 0, 0, 0] }],
+        ],
+        'c',
+      ),
+      constants: {
+        ...parameters,
+        ps: f(ys),
+        border: known('int64', [8], BigInt64Array.of(0n, 0n, 0n, 1n, 0n, 0n, 2n, 0n)),
+        w: known(
+          'int8',
+          [3, 2, 2, 2],
+          Int8Array.from({ length: 24 }, (_, i) => ((i * 53) % 255) - 127),
+        ),
+        ws: f(0.02),
+      },
+    })
+
+  test('becomes the border of the convolution behind it, with the same bytes, where it keeps scale and zero point', () => {
+    fc.assert(
+      fc.property(pixels, (values) => {
+        const folded = run(convolved(0.05), image(values), 'all')
+        // A result of the graph stays.
+        const apart = run(convolved(0.05, { y: 'uint8', pq: 'uint8' }), image(values), 'all')
+        expect(apart.plan).toContain('"n2"')
+        expect(folded.plan).not.toContain('"n2"')
+        expect([...folded.codes]).toEqual([...apart.codes])
+      }),
+    )
+  })
+
+  test('stays before a convolution where it has another scale', () => {
+    expect(run(convolved(0.06), image(new Array<number>(18).fill(1)), 'all').plan).toContain('"n2"')
+  })
+
   test('repeats codes where it repeats the edge', () => {
     const plan = run(
       model(['Pad', ['xd', 'pads'], ['p'], { mode: 'edge' }]),

@@ -3,9 +3,14 @@ import { isBigType } from '../../onnx/types'
 import type { Backend } from '../../backend/contract'
 import { Attributes } from '../attributes'
 import { GraphNode, type Graph } from '../graph'
+import { dequantized, targetOf } from './islands/quantized'
 import { Rewriter } from './rewrite'
 
-/** `Conv(Pad(x))` becomes `Conv(x)` with larger pads, where the Pad adds zeros around the image and nothing else. */
+/**
+ * `Conv(Pad(x))` becomes `Conv(x)` with larger pads, where the Pad adds zeros around the image and nothing else. In a
+ * quantized model so does `Conv(DQ(Q(Pad(x))))`, where the parameters are those of `x = DQ(codes)`: then both Q and DQ
+ * give each code back, and the zero point for zeros.
+ */
 export function foldPads(_backend: Backend, graph: Graph): void {
   const rewriter = new Rewriter(graph)
   for (const node of graph.nodes) {
@@ -18,8 +23,9 @@ export function foldPads(_backend: Backend, graph: Graph): void {
 function fold(rewriter: Rewriter, conv: GraphNode): GraphNode | undefined {
   if (conv.domain !== '' || conv.op !== 'Conv') return undefined
   const [input, ...others] = conv.inputs
-  const pad = rewriter.ownedBy(input, 'Pad')
-  const rank = rewriter.constant(conv.inputs[1])?.dims.length
+  const [weight] = others
+  const pad = rewriter.ownedBy(input, 'Pad') ?? padOfCodes(rewriter, input)
+  const rank = (rewriter.constant(weight) ?? rewriter.constant(dequantized(rewriter, weight)?.codes))?.dims.length
   if (pad === undefined || rank === undefined) return undefined
   const added = zeroBorder(rewriter, pad, rank)
   const autoPad = conv.attributes.string('auto_pad', 'NOTSET')
@@ -37,6 +43,24 @@ function fold(rewriter: Rewriter, conv: GraphNode): GraphNode | undefined {
     inputs: [pad.inputs[0] ?? '', ...others],
     attributes: new Attributes(conv.title, attributes),
   })
+}
+
+/** The Pad behind a pair of QuantizeLinear and DequantizeLinear that changes nothing of what it gives. */
+function padOfCodes(rewriter: Rewriter, name: string | undefined): GraphNode | undefined {
+  const dequantizer = rewriter.ownedBy(name, 'DequantizeLinear')
+  const quantizer = rewriter.ownedBy(dequantizer?.inputs[0], 'QuantizeLinear')
+  const pad = rewriter.ownedBy(quantizer?.inputs[0], 'Pad')
+  const before = dequantized(rewriter, pad?.inputs[0])
+  const after = dequantized(rewriter, name)
+  const target = quantizer && targetOf(rewriter, quantizer)
+  if (before === undefined || after === undefined || target === undefined) return undefined
+  const isSame = [after, target].every(
+    ({ type, scale, zeroPoint }) =>
+      type === before.type &&
+      rewriter.scalar(scale) === rewriter.scalar(before.scale) &&
+      (rewriter.scalar(zeroPoint) ?? 0) === (rewriter.scalar(before.zeroPoint) ?? 0),
+  )
+  return before.perTensor && after.perTensor && isSame ? pad : undefined
 }
 
 /** What a Pad adds before and behind the spatial axes; undefined where it does anything else. */
