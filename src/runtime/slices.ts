@@ -16,14 +16,23 @@ export function finish<R>(work: Work<R>): R {
 
 /** Does the work in slices. The first one begins before this returns. */
 export async function finishInSlices<R>(work: Work<R>): Promise<R> {
-  let begin = performance.now()
+  const pause = pauses()
   let state = work.next()
   while (state.done !== true) {
-    if (performance.now() - begin > sliceMs) {
-      await setImmediate()
-      begin = performance.now()
-    }
+    const turn = pause()
+    if (turn !== undefined) await turn
     state = work.next()
   }
   return state.value
+}
+
+/** Told where work may pause; gives a turn of the event loop to be awaited where the slice has been long enough. */
+export function pauses(): () => Promise<void> | undefined {
+  let begin = performance.now()
+  return () => {
+    if (performance.now() - begin <= sliceMs) return undefined
+    return setImmediate().then(() => {
+      begin = performance.now()
+    })
+  }
 }

@@ -9,7 +9,7 @@ import { operatorOf } from '../onnx/ops'
 import { NotPlannable } from '../onnx/ops/operator'
 import { evaluateConstant } from './constant'
 import { contiguous } from './format'
-import type { Work } from './slices'
+import { pauses, type Work } from './slices'
 import { evaluate, evaluateAsync, type GraphStep, type Lowering } from './steps'
 import type { Value } from './value'
 import { walkGraph } from './walk'
@@ -28,8 +28,9 @@ export interface Trace {
   readonly outputs: ReadonlyMap<string, Value>
 }
 
-/** Nodes that loops may add to a trace; where they would add more, the graph is run node by node. */
+/** Nodes and turns that loops may add to a trace; where they would add more, the graph is run node by node. */
 const mostLoopedNodes = 1 << 14
+const none: readonly Value[] = []
 
 /**
  * Records what the graph does with inputs of these types and sizes, whose arrays stand for their places in memory.
@@ -52,6 +53,10 @@ export function* traceGraph(backend: Backend, graph: Graph, inputs: ReadonlyMap<
   let state = walk.next()
   for (let count = 0; state.done !== true; count++) {
     if (count > most) throw new NotPlannable('its loops are too long for a plan')
+    if (state.value === undefined) {
+      state = walk.next(none)
+      continue
+    }
     const { node, operands } = state.value
     const isKnown = operands.every((value) => value?.known !== false)
     const lower = () => operatorOf(node)(node, operands)
@@ -75,6 +80,10 @@ export function runGraph(backend: Backend, graph: Graph, inputs: ReadonlyMap<str
   const walk = walkGraph(graph, inputs)
   let state = walk.next()
   while (state.done !== true) {
+    if (state.value === undefined) {
+      state = walk.next(none)
+      continue
+    }
     const { node, operands } = state.value
     state = walk.next(evaluate(backend, operatorOf(node)(node, operands)).map(asKnown))
   }
@@ -91,8 +100,15 @@ export async function runGraphAsync(
   inputs: ReadonlyMap<string, Value>,
 ): Promise<Map<string, Value>> {
   const walk = walkGraph(graph, inputs)
+  const pause = pauses()
   let state = walk.next()
   while (state.done !== true) {
+    if (state.value === undefined) {
+      const turn = pause()
+      if (turn !== undefined) await turn
+      state = walk.next(none)
+      continue
+    }
     const { node, operands } = state.value
     state = walk.next((await evaluateAsync(backend, operatorOf(node)(node, operands))).map(asKnown))
   }

@@ -14,8 +14,8 @@ export interface Task {
   readonly operands: Inputs
 }
 
-/** A walk that ends with R. */
-export type Walk<R> = Generator<Task, R, readonly Value[]>
+/** A walk that ends with R. It pauses before each turn of a loop, with nothing to be computed: a turn may have no nodes. */
+export type Walk<R> = Generator<Task | undefined, R, readonly Value[]>
 
 /** Goes through a graph. Returns its results, in its order. */
 export function* walkGraph(graph: Graph, given: ReadonlyMap<string, Value>): Walk<readonly Value[]> {

@@ -364,6 +364,38 @@ describe('Loop', () => {
     expect(numbers(session.runSync({ x: tensor([1], 0) })['y'])).toEqual([20_000])
   })
 
+  test('whose body has no nodes is no endless plan', () => {
+    const model = modelOf({
+      inputs: { x: ['float32', [1]] },
+      outputs: { y: 'float32' },
+      nodes: [
+        [
+          'Loop',
+          ['many', '', 'x'],
+          ['y'],
+          {
+            body: {
+              inputs: { i: ['int64', []], cond: ['bool', []], before: ['float32', [1]] },
+              outputs: { cond: 'bool', before: 'float32' },
+              nodes: [],
+            },
+          },
+        ],
+      ],
+      constants: { many: longs([], 2 ** 50) },
+    })
+    expect(planOf(model)).toContain('its loops are too long for a plan')
+  })
+
+  test('that runs node by node off the event loop lets that turn', async () => {
+    const session = await InferenceSession.create(counted)
+    let ticks = 0
+    const timer = setInterval(() => ticks++, 1)
+    await session.run({ count: long(5000), go, x: tensor([2], 1, 10) })
+    clearInterval(timer)
+    expect(ticks).toBeGreaterThan(2)
+  })
+
   test.each([
     ['neither a count nor a condition', summing(['', '', 'zeros'])],
     ['too few values for its body', summing(['three', ''])],

@@ -37,6 +37,7 @@ function* loop(node: GraphNode, inputs: Inputs, follow: Follow): Walk<readonly V
   let current = states
   let goesOn = whether ?? true
   for (let turn = 0; goesOn && turn < (count ?? Infinity); turn++) {
+    yield
     const given = [
       known('int64', sizesLike(body, 0), BigInt64Array.of(BigInt(turn))),
       known('bool', sizesLike(body, 1), Uint8Array.of(1)),
@@ -75,6 +76,7 @@ function* scan(node: GraphNode, inputs: Inputs, follow: Follow): Walk<readonly V
   const scans = new Scans(node, body, kept)
   const around = captured(node, inputs)
   for (let turn = 0; turn < length; turn++) {
+    yield
     const slices: Value[] = []
     for (const { value, axis, reversed } of sequences) {
       const index = known('int64', [], BigInt64Array.of(BigInt(reversed ? length - 1 - turn : turn)))
