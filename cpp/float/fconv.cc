@@ -97,8 +97,8 @@ void run_tiles(const PackedFloat& op, const Rows& source, int64_t pixels, const 
       };
       for (int64_t t = first_tile; t < last_tile; t += together) {
         const int64_t end_tile = std::min(t + together, last_tile);
-        Runs runs = rows.start(t * row.mr, rows_of(t));
         if (end_tile - t > 1) {
+          Runs runs{};  // one of the same length for each tile
           for (int64_t i = t; i < end_tile; ++i) {
             runs = rows.start(i * row.mr, rows_of(i));
             rows.fill(group, 0, 1, row.mr, pointers + (i - t) * row.mr);
@@ -108,6 +108,7 @@ void run_tiles(const PackedFloat& op, const Rows& source, int64_t pixels, const 
           }
           continue;
         }
+        const Runs runs = rows.start(t * row.mr, rows_of(t));
         for (int64_t r = 0; r < runs.count; r += kMaxRuns) {
           const int64_t end_run = std::min(r + kMaxRuns, runs.count);
           rows.fill(group, r, end_run, row.mr, pointers);

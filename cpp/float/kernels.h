@@ -68,11 +68,14 @@ struct FloatRow {
   const FloatRow* wide = nullptr;
 };
 
-// Whether weights of k rows and so many channels fill panels of `nr` channels, and stay in the second cache while the
-// rows of tiles pass by: shorter tiles read them more often.
+// From here on a panel is too much for the second cache, where it has to stay while tiles pass by: shorter ones read it
+// more often. 640 KB of 64 channels.
+inline constexpr int64_t kMostWideK = 2560;
+
+// Whether weights of k rows and so many channels fill panels of `nr` channels, and stay in the second cache.
 constexpr bool is_wide(int64_t k, int64_t channels, int nr) {
   const int64_t rest = channels % nr;
-  return k <= 2560 && (rest == 0 || rest > nr / 2 || channels > 3 * nr);
+  return k <= kMostWideK && (rest == 0 || rest > nr / 2 || channels > 3 * nr);
 }
 
 // The row for these weights.
