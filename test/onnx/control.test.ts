@@ -315,76 +315,47 @@ describe('Loop', () => {
     expect(numbers((await run(model, { x: tensor([2], 1, 10) }))['last'])).toEqual([4, 40])
   })
 
-  test('may carry values whose sizes change', async () => {
-    const model = modelOf({
+  /** A loop of a constant count that carries one value, x. */
+  const carrying = (
+    count: number,
+    after: string,
+    nodes: readonly NodeSpec[],
+    constants: GraphSpec['constants'] = {},
+  ): Uint8Array =>
+    modelOf({
       inputs: { x: ['float32', [1]] },
       outputs: { y: 'float32' },
       nodes: [
         [
           'Loop',
-          ['three', '', 'x'],
+          ['count', '', 'x'],
           ['y'],
           {
             body: {
               inputs: { i: ['int64', []], cond: ['bool', []], before: ['float32', ['n']] },
-              outputs: { cond: 'bool', after: 'float32' },
-              nodes: [['Concat', ['before', 'before'], ['after'], { axis: 0 }]],
+              outputs: { cond: 'bool', [after]: 'float32' },
+              nodes,
+              constants,
             },
           },
         ],
       ],
-      constants: { three: longs([], 3) },
+      constants: { count: longs([], count) },
     })
+
+  test('may carry values whose sizes change', async () => {
+    const model = carrying(3, 'after', [['Concat', ['before', 'before'], ['after'], { axis: 0 }]])
     expect((await run(model, { x: tensor([1], 5) }))['y']?.dims).toEqual([8])
   })
 
   test('of more turns than a plan may hold runs node by node', () => {
-    const model = modelOf({
-      inputs: { x: ['float32', [1]] },
-      outputs: { y: 'float32' },
-      nodes: [
-        [
-          'Loop',
-          ['many', '', 'x'],
-          ['y'],
-          {
-            body: {
-              inputs: { i: ['int64', []], cond: ['bool', []], before: ['float32', [1]] },
-              outputs: { cond: 'bool', after: 'float32' },
-              nodes: [['Add', ['before', 'one'], ['after']]],
-              constants: { one: floats([1], 1) },
-            },
-          },
-        ],
-      ],
-      constants: { many: longs([], 20_000) },
-    })
-    const session = InferenceSession.createSync(model)
-    expect(session.explainPlan()).toContain('node by node because its loops are too long for a plan')
-    expect(numbers(session.runSync({ x: tensor([1], 0) })['y'])).toEqual([20_000])
+    const model = carrying(20_000, 'after', [['Add', ['before', 'one'], ['after']]], { one: floats([1], 1) })
+    expect(planOf(model)).toContain('node by node because its loops are too long for a plan')
+    expect(numbers(InferenceSession.createSync(model).runSync({ x: tensor([1], 0) })['y'])).toEqual([20_000])
   })
 
   test('whose body has no nodes is no endless plan', () => {
-    const model = modelOf({
-      inputs: { x: ['float32', [1]] },
-      outputs: { y: 'float32' },
-      nodes: [
-        [
-          'Loop',
-          ['many', '', 'x'],
-          ['y'],
-          {
-            body: {
-              inputs: { i: ['int64', []], cond: ['bool', []], before: ['float32', [1]] },
-              outputs: { cond: 'bool', before: 'float32' },
-              nodes: [],
-            },
-          },
-        ],
-      ],
-      constants: { many: longs([], 2 ** 50) },
-    })
-    expect(planOf(model)).toContain('its loops are too long for a plan')
+    expect(planOf(carrying(2 ** 50, 'before', []))).toContain('its loops are too long for a plan')
   })
 
   test('that runs node by node off the event loop lets that turn', async () => {
