@@ -354,6 +354,33 @@ describe('Loop', () => {
     expect(numbers(InferenceSession.createSync(model).runSync({ x: tensor([1], 0) })['y'])).toEqual([20_000])
   })
 
+  test('without a place for a condition takes none of what its body reads for one', async () => {
+    const model = modelOf({
+      inputs: { x: ['float32', [2]], flags: ['bool', [1]] },
+      outputs: { rows: 'float32' },
+      nodes: [
+        [
+          'Loop',
+          ['two'],
+          ['rows'],
+          {
+            body: {
+              inputs: { i: ['int64', []], cond: ['bool', []] },
+              outputs: { next: 'bool', row: 'float32' },
+              nodes: [
+                ['Not', ['flags'], ['next']],
+                ['Neg', ['x'], ['row']],
+              ],
+            },
+          },
+        ],
+      ],
+      constants: { two: longs([], 2) },
+    })
+    const results = await run(model, { x: tensor([2], 1, 10), flags: flag(false) })
+    expect(numbers(results['rows'])).toEqual([-1, -10, -1, -10])
+  })
+
   test('whose body has no nodes is no endless plan', () => {
     expect(planOf(carrying(2 ** 50, 'before', []))).toContain('its loops are too long for a plan')
   })

@@ -4,7 +4,7 @@
  */
 import type { Backend } from '../../backend/contract'
 import { ArgumentError, show } from '../../errors'
-import { finish, type Work } from '../../runtime/slices'
+import type { Work } from '../../runtime/slices'
 import type { Graph } from '../graph'
 import { prepareBodies } from './bodies'
 import { readConstants } from './constants'
@@ -70,9 +70,7 @@ export function* prepareGraph(backend: Backend, graph: Graph, on: ReadonlySet<Pa
     pass(backend, graph)
     yield
   }
-  prepareBodies(graph, (body) => {
-    finish(prepareGraph(backend, body, on))
-  })
+  yield* prepareBodies(graph, (body) => prepareGraph(backend, body, on))
   graph.prune()
 }
 

@@ -13,15 +13,23 @@ import { resolveAxis, shapeText, sizeOf } from '../../tensor/shape'
 import { allocateElements } from '../types'
 import { integers, need, NotPlannable, unsupported, wrong, type Inputs } from './operator'
 
-/** Follows a body with the values that it reads. Returns its results in order. */
+/** Follows a body with the values that it is given. Returns its results in order. */
 type Follow = (body: Graph, given: ReadonlyMap<string, Value>) => Walk<readonly Value[]>
 
 /** Computes a node's outputs by following its bodies. */
 export type Control = (node: GraphNode, inputs: Inputs, follow: Follow) => Walk<readonly Value[]>
 
+/** A control with the operator's own inputs alone: what bodies read from around them is added to what they are given. */
+function within(control: Control): Control {
+  return (node, inputs, follow) => {
+    const around = node.captures.map((name, i) => [name, need(node, inputs, node.ownInputs + i)] as const)
+    return control(node, inputs.slice(0, node.ownInputs), (body, given) => follow(body, new Map([...around, ...given])))
+  }
+}
+
 function* branch(node: GraphNode, inputs: Inputs, follow: Follow): Walk<readonly Value[]> {
   const taken = conditionOf(node, need(node, inputs, 0)) ? 'then_branch' : 'else_branch'
-  return yield* follow(bodyOf(node, taken), captured(node, inputs))
+  return yield* follow(bodyOf(node, taken), new Map())
 }
 
 function* loop(node: GraphNode, inputs: Inputs, follow: Follow): Walk<readonly Value[]> {
@@ -29,11 +37,10 @@ function* loop(node: GraphNode, inputs: Inputs, follow: Follow): Walk<readonly V
   const count = countOf(node, inputs)
   const whether = inputs[1] === undefined ? undefined : conditionOf(node, inputs[1])
   if (count === undefined && whether === undefined) throw wrong(node, 'it has neither a count nor a condition')
-  const states = stateOf(node, inputs, 2, node.ownInputs)
+  const states = stateOf(node, inputs, 2, inputs.length)
   if (body.inputs.length !== 2 + states.length)
     throw wrong(node, `its body takes ${String(body.inputs.length)} values and is given ${String(2 + states.length)}`)
   const scans = new Scans(node, body, 1 + states.length)
-  const around = captured(node, inputs)
   let current = states
   let goesOn = whether ?? true
   for (let turn = 0; goesOn && turn < (count ?? Infinity); turn++) {
@@ -43,7 +50,7 @@ function* loop(node: GraphNode, inputs: Inputs, follow: Follow): Walk<readonly V
       known('bool', sizesLike(body, 1), Uint8Array.of(1)),
       ...current,
     ]
-    const results = yield* follow(body, new Map([...around, ...byName(body, given)]))
+    const results = yield* follow(body, byName(body, given))
     current = results.slice(1, 1 + states.length)
     scans.add(results)
     if (whether !== undefined && turn + 1 !== count) goesOn = conditionOf(node, need(node, results, 0))
@@ -55,15 +62,15 @@ function* scan(node: GraphNode, inputs: Inputs, follow: Follow): Walk<readonly V
   if (node.opset < 9) throw unsupported(node, 'Scan of operator set 8, with its axis for batches,')
   const body = bodyOf(node, 'body')
   const scanned = node.attributes.int('num_scan_inputs', 0)
-  const kept = node.ownInputs - scanned
-  if (scanned < 1 || kept < 0 || body.inputs.length !== node.ownInputs)
-    throw wrong(node, `${String(scanned)} of ${String(node.ownInputs)} inputs are scanned`)
+  const kept = inputs.length - scanned
+  if (scanned < 1 || kept < 0 || body.inputs.length !== inputs.length)
+    throw wrong(node, `${String(scanned)} of ${String(inputs.length)} inputs are scanned`)
   const list = (name: string): ((i: number) => number) => {
     const given = node.attributes.ints(name) ?? []
     return (i) => given[i] ?? 0
   }
   const [axes, backward] = [list('scan_input_axes'), list('scan_input_directions')]
-  const sequences = stateOf(node, inputs, kept, node.ownInputs).map((value, i) => ({
+  const sequences = stateOf(node, inputs, kept, inputs.length).map((value, i) => ({
     value,
     axis: resolveAxis(node.op, axes(i), value.dims.length),
     reversed: backward(i) !== 0,
@@ -74,7 +81,6 @@ function* scan(node: GraphNode, inputs: Inputs, follow: Follow): Walk<readonly V
     throw wrong(node, `its scanned inputs are of different lengths: ${lengths.join(', ')}`)
   let current = stateOf(node, inputs, 0, kept)
   const scans = new Scans(node, body, kept)
-  const around = captured(node, inputs)
   for (let turn = 0; turn < length; turn++) {
     yield
     const slices: Value[] = []
@@ -82,7 +88,7 @@ function* scan(node: GraphNode, inputs: Inputs, follow: Follow): Walk<readonly V
       const index = known('int64', [], BigInt64Array.of(BigInt(reversed ? length - 1 - turn : turn)))
       slices.push(...(yield* compute(node, 'Gather', [value, index], { axis: { kind: 'int', value: axis } })))
     }
-    const results = yield* follow(body, new Map([...around, ...byName(body, [...current, ...slices])]))
+    const results = yield* follow(body, byName(body, [...current, ...slices]))
     current = results.slice(0, kept)
     scans.add(results)
   }
@@ -92,7 +98,11 @@ function* scan(node: GraphNode, inputs: Inputs, follow: Follow): Walk<readonly V
 }
 
 /** Operators of ONNX's own domain that follow graphs. */
-export const controls: Readonly<Record<string, Control>> = { If: branch, Loop: loop, Scan: scan }
+export const controls: Readonly<Record<string, Control>> = {
+  If: within(branch),
+  Loop: within(loop),
+  Scan: within(scan),
+}
 
 /** What a body gives in each turn, to be joined along a new axis. */
 class Scans {
@@ -177,16 +187,13 @@ function bodyOf(node: GraphNode, attribute: string): Graph {
   return body
 }
 
-/** The values around the node that its bodies read, by the names that these have for them. */
-function captured(node: GraphNode, inputs: Inputs): Map<string, Value> {
-  return new Map(node.captures.map((name, i) => [name, need(node, inputs, node.ownInputs + i)]))
-}
-
-function byName({ inputs }: Graph, values: readonly Value[]): [string, Value][] {
-  return inputs.flatMap(({ name }, i): [string, Value][] => {
-    const value = values[i]
-    return value === undefined ? [] : [[name, value]]
-  })
+function byName({ inputs }: Graph, values: readonly Value[]): Map<string, Value> {
+  return new Map(
+    inputs.flatMap(({ name }, i): [string, Value][] => {
+      const value = values[i]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
 }
 
 function stateOf(node: GraphNode, inputs: Inputs, from: number, to: number): Value[] {
