@@ -1,8 +1,9 @@
-// The depthwise driver: strip by strip, and in each strip block by block of channels.
+// The driver of depthwise kernels of any shape: strip by strip, and in each strip block by block of channels.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 
+#include "conv/depthwise_driver.h"
 #include "conv/gemm_driver.h"
 #include "conv/qconv_strips.h"
 #include "conv/strip.h"
@@ -23,17 +24,10 @@ void tap_distances(const PackedQuantized& p, const ConvGeometry& g, const Strip&
 
 // Channels [c, c + n) of all pixels; `common` holds what is the same for each block.
 void run_block(const BoundQuantized& op, const DepthwiseBlock& common, const uint8_t* x, int64_t c, int64_t n) {
-  const PackedQuantized& p = *op.packed;
   DepthwiseBlock b = common;
   b.x = x + c;
-  b.w = p.w.data() + c * p.quads * 4;
-  b.offsets = op.offsets.data() + c;
-  b.zero_points = p.zero_points.data() == nullptr ? nullptr : p.zero_points.data() + c;
-  b.multipliers = op.multipliers.data() == nullptr ? nullptr : op.multipliers.data() + c;
-  b.bias = op.bias.data() == nullptr ? nullptr : op.bias.data() + c;
-  b.n = n;
-  b.y = common.y + c * element_size(op.scalars.kind);
-  p.depthwise->run(b, op.scalars);
+  point_at_channels(op, c, n, b);
+  op.packed->depthwise->run(b, op.scalars);
 }
 
 // Few channels, stride 1: `together` neighbouring pixels are one block, and what is left of a row goes one by one.
@@ -63,14 +57,12 @@ void run_strip(const BoundQuantized& op, const ConvGeometry& g, const Strip& s, 
   b.taps = taps;
   b.ones = p.quad_ones.data();
   b.quads = p.quads;
-  b.square = is_square(g.kernel) && g.dilation.w == 1 ? g.kernel.w : 0;
-  b.column = s.pixel_bytes;
   b.rows = s.rows;
   b.columns = s.columns;
   b.y_pixel = g.out_channels * element;
   b.y_row = g.output.w * b.y_pixel;
   b.y = y + s.output_pixel(g) * b.y_pixel;
-  if (const int64_t together = p.pixels_per_block(); together > 1 && g.stride.w == 1) {
+  if (const int64_t together = pixels_together(p, g); together > 1) {
     run_together(op, b, strip, together);
     return;
   }
@@ -79,7 +71,8 @@ void run_strip(const BoundQuantized& op, const ConvGeometry& g, const Strip& s, 
 
 }  // namespace
 
-Status run_depthwise(const BoundQuantized& op, const uint8_t* x, uint8_t* y, const ConvGeometry& g) {
+Status run_depthwise(const BoundQuantized& op, std::span<const uint8_t> x, uint8_t* y, const ConvGeometry& g) {
+  if (takes_lines(op, g)) return run_square_depthwise(op, x, y, g);
   const PackedQuantized& p = *op.packed;
   const int64_t results = g.batch * g.output.count() * g.out_channels;
   const bool threads = worth_threads({results * g.kernel.count(), results}, p.depthwise->macs_per_ns);
@@ -98,7 +91,7 @@ Status run_depthwise(const BoundQuantized& op, const uint8_t* x, uint8_t* y, con
     std::memset(strip + strip_size, 0, static_cast<size_t>(p.depthwise->block));
     for (int64_t i = begin; i < end; i++) {
       const Strip s = strip_at(g, plan, i, g.out_channels);
-      copy_strip(g, s, copy, x, strip);
+      copy_strip(g, s, copy, x.data(), strip);
       tap_distances(p, g, s, taps);
       run_strip(op, g, s, strip, taps, y);
     }

@@ -57,7 +57,7 @@ struct Ops {
     static constexpr int kUnits = Column<kTaps>::kUnits;
     static constexpr int kQuads = (kTaps + 3) / 4;
     Vec w[kTaps][kUnits][kVectors];
-    Weights(const DepthwiseBlock& b, int group) {
+    Weights(const DepthwiseTile& b, int group) {
       for (int kw = 0; kw < kTaps; kw++) {
         for (int u = 0; u < kUnits; u++) {
           for (int i = 0; i < kVectors; i++) {
@@ -74,7 +74,7 @@ struct Ops {
     }
   };
 
-  INT8_INLINE static Vec offset(const DepthwiseBlock& b, int group, int i) {
+  INT8_INLINE static Vec offset(const DepthwiseTile& b, int group, int i) {
     return load_ymm(b.offsets + group * kChannels + 8 * i);
   }
   template <bool kBound>
@@ -101,12 +101,8 @@ struct Ops {
   }
 };
 
-void run(const DepthwiseBlock& b, const EpilogueScalars& e) {
-  if (!run_square<Ops>(b, e)) run_any<Ops>(b, e);
-}
-
 }  // namespace
 
-const DepthwiseRow depthwise::kAvx2{.isa = Isa::kAvx2, .block = kBlock, .slot = slot, .run = run, .macs_per_ns = 30};
+const DepthwiseRow depthwise::kAvx2{.isa = Isa::kAvx2, .block = kBlock, .slot = slot, .run = run_any<Ops>, .macs_per_ns = 30, .run_square = run_square<Ops>};
 
 }  // namespace int8

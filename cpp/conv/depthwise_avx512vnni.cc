@@ -11,10 +11,9 @@
 // Tails  n: masked store.
 #include <immintrin.h>
 
-#define INT8_UNROLL _Pragma("GCC unroll 64")
-#define INT8_INLINE inline __attribute__((always_inline))
+#include "gemm/epilogue_avx512.h"
 
-// The ring is written with these macros.
+// The ring is written with the macros of the epilogue.
 #include "conv/depthwise_ring.h"
 
 namespace int8 {
@@ -38,43 +37,17 @@ INT8_INLINE void interleave(__m512i a, __m512i b, __m512i c, __m512i d, __m512i 
   out[3] = _mm512_unpackhi_epi16(ab_hi, cd_hi);
 }
 
-struct Constants {
-  __m512i zero_point;  // int16, in the u8 domain
-  __m512i lo, hi;      // u8
-  __m512i flip;        // 0x80 in each byte for s8
-  __mmask64 mask;
-};
-
-INT8_INLINE Constants constants(const EpilogueScalars& e, int64_t n) {
-  const int shift = e.kind == OutputKind::kS8 ? 128 : 0;
-  Constants c;
-  c.zero_point = _mm512_set1_epi16(static_cast<int16_t>(e.zero_point + shift));
-  c.lo = _mm512_set1_epi8(static_cast<char>(e.lo + shift));
-  c.hi = _mm512_set1_epi8(static_cast<char>(e.hi + shift));
-  c.flip = _mm512_set1_epi8(static_cast<char>(shift));
-  c.mask = n >= 64 ? ~__mmask64{0} : (__mmask64{1} << n) - 1;
-  return c;
+INT8_INLINE __mmask64 byte_mask(int64_t n) {
+  return n >= kBlock ? ~__mmask64{0} : (__mmask64{1} << n) - 1;
 }
 
-// The epilogue of gemm_avx512vnni.cc; here the packs leave the channels in order.
-template <bool kBound>
-INT8_INLINE void store_codes(const __m512i (&acc)[4], const float* multipliers, const Constants& c, uint8_t* y) {
+// The slots put the channels where packing leaves them in order.
+template <Codes kCodes, bool kBound = kCodes == Codes::kGeneral>
+INT8_INLINE void store_codes(const __m512i (&acc)[4], const float* multipliers, const Epilogue& c, __mmask64 mask,
+                             uint8_t* y) {
   __m512i q[4];
-  INT8_UNROLL for (int i = 0; i < 4; i++) {
-    __m512 f = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[i]), _mm512_load_ps(multipliers + 16 * i));
-    if (kBound) f = _mm512_min_ps(f, _mm512_set1_ps(65536.0f));
-    q[i] = _mm512_cvtps_epi32(f);
-  }
-  const __m512i a = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), c.zero_point);
-  const __m512i b = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), c.zero_point);
-  __m512i bytes = _mm512_packus_epi16(a, b);
-  bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, c.lo), c.hi);
-  _mm512_mask_storeu_epi8(y, c.mask, _mm512_xor_si512(bytes, c.flip));
-}
-
-INT8_INLINE __mmask16 lane_mask(int64_t n, int j) {
-  const int64_t left = n - 16 * j;
-  return left >= 16 ? 0xffff : left <= 0 ? 0 : static_cast<__mmask16>((1u << left) - 1);
+  INT8_UNROLL for (int i = 0; i < 4; i++) q[i] = scale<kBound>(acc[i], multipliers + kLanes * i);
+  _mm512_mask_storeu_epi8(y, mask, pack_codes<kCodes>(q, c));
 }
 
 // kS32 and kF32: the 4x4 lanes are transposed back into channel order.
@@ -101,56 +74,86 @@ INT8_INLINE void store_wide(const __m512i (&acc)[4], const DepthwiseBlock& b, co
   _mm512_mask_storeu_epi32(y + 192, lane_mask(b.n, 3), _mm512_shuffle_i32x4(hi01, hi23, 0xdd));
 }
 
-struct Columns3x3 {
-  const uint8_t* r0;
-  const uint8_t* r1;
-  const uint8_t* r2;
-  INT8_INLINE void load(int64_t distance, __m512i (&out)[4]) const {
-    interleave(_mm512_loadu_si512(r0 + distance), _mm512_loadu_si512(r1 + distance), _mm512_loadu_si512(r2 + distance),
-               _mm512_setzero_si512(), out);
-  }
-};
+// The next column of three lines, or of four for two output rows.
+template <int kLines>
+INT8_INLINE void load_column(DepthwiseColumns<kLines>& columns, __m512i (&out)[4]) {
+  const int64_t d = columns.next();
+  interleave(_mm512_loadu_si512(columns.at[0] + d), _mm512_loadu_si512(columns.at[1] + d),
+             _mm512_loadu_si512(columns.at[2] + d),
+             kLines == 4 ? _mm512_loadu_si512(columns.at[kLines - 1] + d) : _mm512_setzero_si512(), out);
+}
 
-// kStride 1 or 2 along the width, codes out, weight zero points 0: what networks consist of.
-template <int kStride, bool kBound>
-__attribute__((noinline)) void run_3x3(const DepthwiseBlock& b, const EpilogueScalars& e) {
-  const Constants c = constants(e, b.n);
-  __m512i w[3][4];
+// Output rows from `first` on, kRows at a time; two are of neighbouring lines, so that a column of four is interleaved
+// once for both.
+template <int kStep, int kRows, Codes kCodes>
+__attribute__((noinline)) void run_3x3(const DepthwiseSquare& b, const Epilogue& e, int64_t first) {
+  const __mmask64 mask = byte_mask(b.n);
+  const int32_t* offsets = b.offsets;
+  const float* multipliers = b.multipliers;
+  const int64_t y_pixel = b.y_pixel;
+  // The first row's taps are a column's first three, the second's the last three.
+  __m512i w[kRows][3][4];
   INT8_UNROLL for (int k = 0; k < 3; k++) {
-    INT8_UNROLL for (int i = 0; i < 4; i++) w[k][i] = _mm512_load_si512(b.w + 64 * (4 * k + i));
+    INT8_UNROLL for (int i = 0; i < 4; i++) {
+      w[0][k][i] = _mm512_load_si512(b.w + 64 * (4 * k + i));
+      if (kRows == 2) w[kRows - 1][k][i] = _mm512_slli_epi32(w[0][k][i], 8);
+    }
   }
-  for (int64_t r = 0; r < b.rows; r++) {
-    const uint8_t* row = b.x + r * b.x_row;
-    Columns3x3 in{row + b.taps[0], row + b.taps[1], row + b.taps[2]};
-    uint8_t* y = b.y + r * b.y_row;
-    __m512i k0[4], k1[4], k2[4], acc[4];
-    in.load(0, k0);
-    if (kStride == 1) in.load(b.column, k1);
-    for (int64_t p = 0; p < b.columns; p++) {
-      if (kStride == 2) in.load(b.column, k1);
-      in.load(2 * b.column, k2);
-      INT8_UNROLL for (int i = 0; i < 4; i++) {
-        acc[i] = _mm512_dpbusd_epi32(_mm512_load_si512(b.offsets + 16 * i), k0[i], w[0][i]);
-        acc[i] = _mm512_dpbusd_epi32(acc[i], k1[i], w[1][i]);
-        acc[i] = _mm512_dpbusd_epi32(acc[i], k2[i], w[2][i]);
+  for (int64_t r = first; r + kRows <= b.rows; r += kRows) {
+    DepthwiseColumns<kRows + 2> columns(b, r * b.line_step, b.first);
+    uint8_t* y[kRows];
+    INT8_UNROLL for (int j = 0; j < kRows; j++) y[j] = b.y + (r + j) * b.y_row;
+    __m512i k0[4], k1[4], k2[4];
+    load_column(columns, k0);
+    if (kStep == 1) load_column(columns, k1);
+    for (int64_t p = b.columns; p > 0; p--) {
+      if (kStep == 2) load_column(columns, k1);
+      load_column(columns, k2);
+      INT8_UNROLL for (int j = 0; j < kRows; j++) {
+        __m512i acc[4];
+        INT8_UNROLL for (int i = 0; i < 4; i++) {
+          acc[i] = _mm512_dpbusd_epi32(_mm512_load_si512(offsets + kLanes * i), k0[i], w[j][0][i]);
+          acc[i] = _mm512_dpbusd_epi32(acc[i], k1[i], w[j][1][i]);
+          acc[i] = _mm512_dpbusd_epi32(acc[i], k2[i], w[j][2][i]);
+        }
+        store_codes<kCodes>(acc, multipliers, e, mask, y[j]);
+        y[j] += y_pixel;
       }
-      store_codes<kBound>(acc, b.multipliers, c, y);
       INT8_UNROLL for (int i = 0; i < 4; i++) {
-        k0[i] = kStride == 1 ? k1[i] : k2[i];
+        k0[i] = kStep == 1 ? k1[i] : k2[i];
         k1[i] = k2[i];
       }
-      in.r0 += kStride * b.column;
-      in.r1 += kStride * b.column;
-      in.r2 += kStride * b.column;
-      y += b.y_pixel;
     }
+  }
+}
+
+template <int kStep, Codes kCodes>
+void run_rows(const DepthwiseSquare& b, const Epilogue& e) {
+  int64_t r = 0;
+  if (b.line_step == b.tap_step) {
+    run_3x3<kStep, 2, kCodes>(b, e, 0);
+    r = b.rows & ~int64_t{1};
+  }
+  if (r < b.rows) run_3x3<kStep, 1, kCodes>(b, e, r);
+}
+
+template <int kStep>
+void run_codes(const DepthwiseSquare& b, const EpilogueScalars& scalars) {
+  const Epilogue e = make_epilogue(scalars);
+  if (e.codes == Codes::kPlainU8) {
+    run_rows<kStep, Codes::kPlainU8>(b, e);
+  } else if (e.codes == Codes::kPlainS8) {
+    run_rows<kStep, Codes::kPlainS8>(b, e);
+  } else {
+    run_rows<kStep, Codes::kGeneral>(b, e);
   }
 }
 
 // Any kernel, stride, dilation, output and zero points.
 template <bool kZeroPoints>
 __attribute__((noinline)) void run_any(const DepthwiseBlock& b, const EpilogueScalars& e) {
-  const Constants c = constants(e, b.n);
+  const Epilogue c = make_epilogue(e, true);
+  const __mmask64 mask = byte_mask(b.n);
   for (int64_t r = 0; r < b.rows; r++) {
     const uint8_t* x = b.x + r * b.x_row;
     uint8_t* y = b.y + r * b.y_row;
@@ -182,7 +185,7 @@ __attribute__((noinline)) void run_any(const DepthwiseBlock& b, const EpilogueSc
       if (e.kind == OutputKind::kS32 || e.kind == OutputKind::kF32) {
         store_wide(acc, b, e, y);
       } else {
-        store_codes<true>(acc, b.multipliers, c, y);
+        store_codes<Codes::kGeneral>(acc, b.multipliers, c, mask, y);
       }
     }
   }
@@ -193,8 +196,10 @@ struct Ops {
   using Vec = __m512i;
   static constexpr int kChannels = kBlock;
   static constexpr int kVectors = 4;
-  struct Constants : int8::Constants {
-    Constants(const EpilogueScalars& e, int64_t n) : int8::Constants(constants(e, n)) {}
+  struct Constants {
+    Epilogue epilogue;
+    __mmask64 mask;
+    Constants(const EpilogueScalars& e, int64_t n) : epilogue(make_epilogue(e, true)), mask(byte_mask(n)) {}
   };
 
   template <int kTaps>
@@ -214,7 +219,7 @@ struct Ops {
   template <int kTaps>
   struct Weights {
     const int8_t* w;
-    Weights(const DepthwiseBlock& b, int) : w(b.w) {}
+    Weights(const DepthwiseTile& b, int) : w(b.w) {}
     INT8_INLINE void multiply(Vec (&acc)[kVectors], const Column<kTaps>& column, int kw) const {
       INT8_UNROLL for (int u = 0; u < 2; u++) {
         INT8_UNROLL for (int i = 0; i < kVectors; i++) {
@@ -223,35 +228,34 @@ struct Ops {
       }
     }
   };
-  INT8_INLINE static Vec offset(const DepthwiseBlock& b, int, int i) { return _mm512_load_si512(b.offsets + 16 * i); }
+  INT8_INLINE static Vec offset(const DepthwiseTile& b, int, int i) { return _mm512_load_si512(b.offsets + 16 * i); }
   template <bool kBound>
   INT8_INLINE static void store(const Vec (&acc)[kVectors], const float* multipliers, const Constants& c, uint8_t* y) {
-    store_codes<kBound>(acc, multipliers, c, y);
+    store_codes<Codes::kGeneral, kBound>(acc, multipliers, c.epilogue, c.mask, y);
   }
 };
 
 void run(const DepthwiseBlock& b, const EpilogueScalars& e) {
-  const bool codes = e.kind == OutputKind::kU8 || e.kind == OutputKind::kS8;
-  const bool once = b.x_pixel == b.column;
-  const bool twice = b.x_pixel == 2 * b.column;
-  if (b.zero_points != nullptr) {
-    run_any<true>(b, e);
-  } else if (codes && b.square == 3 && once) {
-    e.unbounded ? run_3x3<1, true>(b, e) : run_3x3<1, false>(b, e);
-  } else if (codes && b.square == 3 && twice) {
-    e.unbounded ? run_3x3<2, true>(b, e) : run_3x3<2, false>(b, e);
-  } else if (codes && b.square == 5 && once) {
-    run_bounded<Ops, 5, 1>(b, e);
-  } else if (codes && b.square == 5 && twice) {
-    run_bounded<Ops, 5, 2>(b, e);
+  b.zero_points != nullptr ? run_any<true>(b, e) : run_any<false>(b, e);
+}
+
+void run_squares(const DepthwiseSquare& b, const EpilogueScalars& e) {
+  if (b.size == 5) {
+    b.step == 1 ? run_bounded<Ops, 5, 1>(b, e) : run_bounded<Ops, 5, 2>(b, e);
+  } else if (b.step == 1) {
+    run_codes<1>(b, e);
   } else {
-    run_any<false>(b, e);
+    run_codes<2>(b, e);
   }
 }
 
 }  // namespace
 
-const DepthwiseRow depthwise::kAvx512Vnni{
-    .isa = Isa::kAvx512Vnni, .block = kBlock, .slot = slot, .run = run, .macs_per_ns = 70};
+const DepthwiseRow depthwise::kAvx512Vnni{.isa = Isa::kAvx512Vnni,
+                                          .block = kBlock,
+                                          .slot = slot,
+                                          .run = run,
+                                          .macs_per_ns = 70,
+                                          .run_square = run_squares};
 
 }  // namespace int8

@@ -54,7 +54,7 @@ struct Ops {
   template <int kTaps>
   struct Weights {
     int16x8_t w[kTaps][kTaps];  // [column][row]
-    Weights(const DepthwiseBlock& b, int group) {
+    Weights(const DepthwiseTile& b, int group) {
       constexpr int kQuads = (kTaps + 3) / 4;
       for (int kw = 0; kw < kTaps; kw++) {
         for (int t = 0; t < kTaps; t++) {
@@ -83,7 +83,7 @@ struct Ops {
     }
   };
 
-  INT8_INLINE static Vec offset(const DepthwiseBlock& b, int group, int i) {
+  INT8_INLINE static Vec offset(const DepthwiseTile& b, int group, int i) {
     return vld1q_s32(b.offsets + group * kChannels + 4 * i);
   }
 
@@ -160,12 +160,8 @@ void run_any(const DepthwiseBlock& b, const EpilogueScalars& e) {
   }
 }
 
-void run(const DepthwiseBlock& b, const EpilogueScalars& e) {
-  if (!run_square<Ops>(b, e)) run_any(b, e);
-}
-
 }  // namespace
 
-const DepthwiseRow depthwise::kNeon{.isa = Isa::kNeon, .block = kBlock, .slot = slot, .run = run, .macs_per_ns = 15};
+const DepthwiseRow depthwise::kNeon{.isa = Isa::kNeon, .block = kBlock, .slot = slot, .run = run_any, .macs_per_ns = 15, .run_square = run_square<Ops>};
 
 }  // namespace int8

@@ -3,6 +3,7 @@
 //   linear, 1x1 with stride 1       rows of x as they lie                gemm_driver.h, DenseRows
 //   few input channels              kernel rows as taps, from strips     merged_rows.cc
 //   depthwise                       strips, kernels of its own           depthwise.cc
+//   depthwise, 3x3 or 5x5           lines of the image, likewise         depthwise_square.cc
 //   tiles that take segments        rows of pixels, from strips          segments.cc
 //   anything else, grouped or not   windows through row pointers         gemm_driver.h, WindowRows
 //   transposed                      one of the last kind for each phase  transposed.cc
@@ -41,7 +42,7 @@ Status qconv(const BoundQuantized& op, std::span<const uint8_t> x, std::span<uin
   }
   switch (op.packed->method) {
     case Method::kDepthwise:
-      return run_depthwise(op, x.data(), y.data(), g);
+      return run_depthwise(op, x, y.data(), g);
     case Method::kMergedRows:
       return run_merged_rows(op, x.data(), y.data(), g);
     case Method::kTaps:

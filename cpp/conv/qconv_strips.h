@@ -10,7 +10,7 @@ namespace int8 {
 Status run_merged_rows(const BoundQuantized& op, const uint8_t* x, uint8_t* y, const ConvGeometry& geometry);
 
 // One input channel for each output channel; a multiplier repeats the channels in the strip.
-Status run_depthwise(const BoundQuantized& op, const uint8_t* x, uint8_t* y, const ConvGeometry& geometry);
+Status run_depthwise(const BoundQuantized& op, std::span<const uint8_t> x, uint8_t* y, const ConvGeometry& geometry);
 
 // Kernels larger than 1x1 on GEMM rows that take segments of output rows (gemm.h).
 bool takes_segments(const PackedQuantized& packed, const ConvGeometry& geometry);

@@ -24,16 +24,6 @@ int64_t bytes_of(const ConvGeometry& g, int64_t rows, int64_t columns, int64_t p
          extent(columns, g.stride.w, g.kernel.w, g.dilation.w) * pixel_bytes;
 }
 
-void fill_line(const uint8_t* x, int64_t pixels, int64_t channels, const StripCopy& copy, uint8_t* out) {
-  if (copy.repeat == 1) {
-    copy_flipped(x, out, pixels * channels, copy.flip);
-    return;
-  }
-  for (int64_t i = 0; i < pixels * channels; i++) {
-    std::memset(out + i * copy.repeat, x[i] ^ copy.flip, static_cast<size_t>(copy.repeat));
-  }
-}
-
 // Output rows of a strip where threads share them: the count of strips that takes the busiest thread least. More of
 // them are shared out more evenly, but each copies what it has in common with the next: a row copied costs about a
 // quarter of one computed.
@@ -61,6 +51,16 @@ void copy_flipped(const uint8_t* x, uint8_t* y, int64_t count, uint8_t flip) {
     std::memcpy(y, x, static_cast<size_t>(count));
   } else {
     for (int64_t i = 0; i < count; i++) y[i] = x[i] ^ flip;
+  }
+}
+
+void copy_line(const uint8_t* x, int64_t pixels, int64_t channels, const StripCopy& copy, uint8_t* out) {
+  if (copy.repeat == 1) {
+    copy_flipped(x, out, pixels * channels, copy.flip);
+    return;
+  }
+  for (int64_t i = 0; i < pixels * channels; i++) {
+    std::memset(out + i * copy.repeat, x[i] ^ copy.flip, static_cast<size_t>(copy.repeat));
   }
 }
 
@@ -127,7 +127,7 @@ void copy_strip(const ConvGeometry& g, const Strip& s, const StripCopy& copy, co
       }
       std::memset(out, copy.zero, static_cast<size_t>(left * s.pixel_bytes));
       const int64_t pixel = ((s.image * g.input.d + id) * g.input.h + ih) * g.input.w + first + left;
-      fill_line(x + pixel * g.in_channels, right - left, g.in_channels, copy, out + left * s.pixel_bytes);
+      copy_line(x + pixel * g.in_channels, right - left, g.in_channels, copy, out + left * s.pixel_bytes);
       std::memset(out + right * s.pixel_bytes, copy.zero, static_cast<size_t>((s.width - right) * s.pixel_bytes));
     }
   }

@@ -44,6 +44,9 @@ struct StripCopy {
 void copy_strip(const ConvGeometry& geometry, const Strip& strip, const StripCopy& copy, const uint8_t* x,
                 uint8_t* out);
 
+// The same for `pixels` pixels of `channels` input channels each.
+void copy_line(const uint8_t* x, int64_t pixels, int64_t channels, const StripCopy& copy, uint8_t* out);
+
 // y[i] = x[i] ^ flip
 void copy_flipped(const uint8_t* x, uint8_t* y, int64_t count, uint8_t flip);
 

@@ -44,9 +44,10 @@ struct Epilogue {
   __m512i flip;        // 0x80 in each byte for s8
 };
 
-INT8_INLINE Epilogue make_epilogue(const EpilogueScalars& e) {
+// For all codes if `general`, else for those that suffice.
+INT8_INLINE Epilogue make_epilogue(const EpilogueScalars& e, bool general = false) {
   const bool s8 = e.kind == OutputKind::kS8;
-  const bool plain = !e.unbounded && e.hi - e.lo == 255;
+  const bool plain = !general && !e.unbounded && e.hi - e.lo == 255;
   const int shift = s8 ? 128 : 0;
   Epilogue c;
   c.e = e;
@@ -66,6 +67,17 @@ INT8_INLINE __m512i scale(__m512i acc, const float* multipliers) {
   return _mm512_cvtps_epi32(f);
 }
 
+// Four vectors of rounded values to one of codes. Packs work within 128-bit lanes: dword 4*l+v of the result holds
+// elements 4*l to 4*l+3 of vector v.
+template <Codes kCodes>
+INT8_INLINE __m512i pack_codes(const __m512i (&q)[4], const Epilogue& c) {
+  const __m512i lo = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), c.zero_point);
+  const __m512i hi = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), c.zero_point);
+  const __m512i bytes = kCodes == Codes::kPlainS8 ? _mm512_packs_epi16(lo, hi) : _mm512_packus_epi16(lo, hi);
+  if (kCodes != Codes::kGeneral) return bytes;
+  return _mm512_xor_si512(_mm512_min_epu8(_mm512_max_epu8(bytes, c.lo), c.hi), c.flip);
+}
+
 // Scales everything first, so that long chains run side by side, then packs four vectors at a time: one row of 49 to 64
 // channels, two of 17 to 32, four of up to 16.
 template <int MR, int NV, Codes kCodes>
@@ -78,7 +90,6 @@ INT8_INLINE void store_codes(__m512i (&acc)[MR][NV], const GemmBlock& b, const E
       acc[r][j] = scale<kCodes == Codes::kGeneral>(acc[r][j], multipliers + kLanes * j);
     }
   }
-  // Packs work within 128-bit lanes: dword 4*l+v of the result holds elements 4*l to 4*l+3 of vector v.
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   INT8_UNROLL for (int r = 0; r < MR; r += kRows) {
     __m512i q[4];
@@ -86,13 +97,7 @@ INT8_INLINE void store_codes(__m512i (&acc)[MR][NV], const GemmBlock& b, const E
       const int row = r + v / NV;
       q[v] = v < kRows * NV && row < MR ? acc[row < MR ? row : 0][v % NV] : _mm512_setzero_si512();
     }
-    const __m512i lo = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), c.zero_point);
-    const __m512i hi = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), c.zero_point);
-    __m512i bytes = kCodes == Codes::kPlainS8 ? _mm512_packs_epi16(lo, hi) : _mm512_packus_epi16(lo, hi);
-    if (kCodes == Codes::kGeneral) {
-      bytes = _mm512_xor_si512(_mm512_min_epu8(_mm512_max_epu8(bytes, c.lo), c.hi), c.flip);
-    }
-    bytes = _mm512_permutexvar_epi32(order, bytes);
+    const __m512i bytes = _mm512_permutexvar_epi32(order, pack_codes<kCodes>(q, c));
     if (NV >= 3) {
       _mm512_mask_storeu_epi8(y[r], mask, bytes);
     } else if (NV == 2) {
