@@ -3,8 +3,8 @@
 //   acc[p][c] = offset[c] + sum_t x[p, t][c] * w[c][t] - zw[c] * sum_t x[p, t][c]          (numerics.md 4)
 //
 // As in gemm.h, x is u8 and w is s8. Two forms of kernels: of any shape, over a strip with a border of the input zero
-// point (depthwise.cc), where tap t of a pixel lies at a fixed distance; and square ones, what networks consist of, over
-// the lines of the image where they lie (depthwise_square.cc).
+// point (depthwise.cc), where tap t of a pixel lies at a fixed distance; and square ones, what networks consist of,
+// over the lines of the image where they lie (depthwise_square.cc).
 //
 // Taps are taken four at a time ("quads"): 3x3 and 5x5 kernels by their columns, three taps and an empty one, or four
 // and then one, any other in order. An empty place has weight 0 and the distance of tap 0.

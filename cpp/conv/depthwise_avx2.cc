@@ -103,6 +103,11 @@ struct Ops {
 
 }  // namespace
 
-const DepthwiseRow depthwise::kAvx2{.isa = Isa::kAvx2, .block = kBlock, .slot = slot, .run = run_any<Ops>, .macs_per_ns = 30, .run_square = run_square<Ops>};
+const DepthwiseRow depthwise::kAvx2{.isa = Isa::kAvx2,
+                                    .block = kBlock,
+                                    .slot = slot,
+                                    .run = run_any<Ops>,
+                                    .macs_per_ns = 30,
+                                    .run_square = run_square<Ops>};
 
 }  // namespace int8

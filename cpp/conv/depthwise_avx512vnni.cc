@@ -251,11 +251,7 @@ void run_squares(const DepthwiseSquare& b, const EpilogueScalars& e) {
 
 }  // namespace
 
-const DepthwiseRow depthwise::kAvx512Vnni{.isa = Isa::kAvx512Vnni,
-                                          .block = kBlock,
-                                          .slot = slot,
-                                          .run = run,
-                                          .macs_per_ns = 70,
-                                          .run_square = run_squares};
+const DepthwiseRow depthwise::kAvx512Vnni{
+    .isa = Isa::kAvx512Vnni, .block = kBlock, .slot = slot, .run = run, .macs_per_ns = 70, .run_square = run_squares};
 
 }  // namespace int8

@@ -162,6 +162,7 @@ void run_any(const DepthwiseBlock& b, const EpilogueScalars& e) {
 
 }  // namespace
 
-const DepthwiseRow depthwise::kNeon{.isa = Isa::kNeon, .block = kBlock, .slot = slot, .run = run_any, .macs_per_ns = 15, .run_square = run_square<Ops>};
+const DepthwiseRow depthwise::kNeon{
+    .isa = Isa::kNeon, .block = kBlock, .slot = slot, .run = run_any, .macs_per_ns = 15, .run_square = run_square<Ops>};
 
 }  // namespace int8

@@ -142,11 +142,11 @@ class Lines {
   const int64_t block_;
   bool copies_all_;
   int64_t copy_bytes_;
-  int64_t edge_bytes_;       // both edges of a line
-  DepthwiseLine* lines_;     // [height]
-  const uint8_t** starts_;   // [height] the first column of the image that the strip reads; null in padding
-  int64_t begin_ = 0;        // that column
-  uint8_t* padding_;         // [copy_bytes]
+  int64_t edge_bytes_;      // both edges of a line
+  DepthwiseLine* lines_;    // [height]
+  const uint8_t** starts_;  // [height] the first column of the image that the strip reads; null in padding
+  int64_t begin_ = 0;       // that column
+  uint8_t* padding_;        // [copy_bytes]
   uint8_t* copies_ = nullptr;
   uint8_t* edges_ = nullptr;  // [height][edge_bytes]
 };

@@ -17,8 +17,9 @@
 // Tails  m: the last tile is configured with fewer rows, so nothing past the last is read, and it takes less time;
 //        n: one tile of channels instead of two, the store masked.
 // Small  few rows are bound by reading W: up to kFewRows go to the vpdpbusd tiles, which read the same panels, as do
-//        windows whose taps are not joined and that no segments cover. A K of up to 16 leaves three quarters of a tile
-//        empty: such weights are packed for the vpdpbusd tiles alone.
+//        windows whose taps are not joined and that no segments cover. A K of up to 32 leaves half of a tile
+//        empty, and the epilogue, which is then most of the time, takes its sums from memory: such weights are packed
+//        for the vpdpbusd tiles alone, which are up to a quarter faster there.
 // State  tiles are configured at the start of a panel and released at its end: a thread that keeps tile state makes
 //        each of its context switches save 8 KB.
 #include <cstring>
@@ -283,6 +284,6 @@ const GemmRow gemm::kAvx512Amx{.isa = Isa::kAvx512Amx,
                                .run_segments = run_segments,
                                .split = kSplit,
                                .least_k = 9,
-                               .least_depth = 17};
+                               .least_depth = 33};
 
 }  // namespace int8

@@ -137,5 +137,48 @@ TEST_P(Depthwise, SquareKernelsAreExactAtEachStrideAndWidth) {
   }
 }
 
+// A kernel reads whole blocks where the image lies, so guard pages stand right behind it, or before it.
+TEST_P(Depthwise, SquareKernelsReadNothingOutsideTheImage) {
+  for (int64_t size : {3, 5}) {
+    for (int64_t channels : {2, 3, 17, 32, 64, 70, 128}) {
+      for (int64_t h : {1, 2, 5}) {
+        for (int64_t w : {1, 2, 3, 6}) {
+          const QConvCase c = QConvCase()
+                                  .channels(channels, channels, channels)
+                                  .batch(3)
+                                  .input(h, w)
+                                  .kernel(size, size)
+                                  .padding(size / 2, size / 2)
+                                  .x_zero(77);
+          check(c);
+          check(QConvCase(c).guard_before());
+          check(QConvCase(c).types(CodeType::kS8, CodeType::kS8, OutputKind::kS8).x_zero(-5));
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Depthwise, SquareKernelsAreExactOnLinesTooWideForOneStrip) {
+  check(QConvCase().channels(32, 32, 32).input(2, 2801).kernel(3, 3).padding(1, 1).x_zero(28));
+  check(QConvCase()
+            .channels(70, 70, 70)
+            .input(3, 1301)
+            .kernel(3, 3)
+            .stride(2, 2)
+            .padding(1, 1)
+            .types(CodeType::kS8, CodeType::kS8, OutputKind::kU8)
+            .x_zero(-28));
+  check(QConvCase().channels(12, 24, 12).input(5, 2500).kernel(5, 5).padding(2, 2).x_zero(3));
+}
+
+TEST_P(Depthwise, SquareKernelsAreExactWhereAllLinesArePadding) {
+  for (int64_t size : {3, 5}) {
+    check(QConvCase().channels(40, 40, 40).input(4, 5, 3).kernel(size, size, 1).padding(2, 2, 2).x_zero(200));
+    check(QConvCase().channels(32, 32, 32).input(1, 1).kernel(size, size).padding(7, 7).x_zero(200));
+    check(QConvCase().channels(40, 40, 40).input(3, 4).kernel(size, size).stride(2, 1).padding(6, 2).x_zero(200));
+  }
+}
+
 }  // namespace
 }  // namespace int8::test
