@@ -41,6 +41,8 @@ F32x16 scaled(const float* x, Lanes lanes, const Affine16<kVarying>& affine) {
   return select(is_nan(s), splat(0.0f), s);
 }
 
+constexpr int64_t kAhead = 1024;
+
 // Whole vectors of codes with one scale; returns how many elements were done.
 template <bool kDivide>
 int64_t quantize_whole(const float* x, uint8_t* y, int64_t n, const QuantizeRun& run) {
@@ -50,6 +52,7 @@ int64_t quantize_whole(const float* x, uint8_t* y, int64_t n, const QuantizeRun&
   for (; i + kBytes <= n; i += kBytes) {
     Floats v;
     for (int64_t j = 0; j < kBytes / 16; j++) {
+      __builtin_prefetch(x + i + 16 * j + kAhead, 0, 3);
       v.v[j] = scaled<kDivide, false>(x + i + 16 * j, Lanes(16), affine);
     }
     store(y + i, in_order(to_bytes(v)), ByteLanes(kBytes));
