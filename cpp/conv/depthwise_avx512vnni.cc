@@ -3,15 +3,14 @@
 // Quads  four taps of 64 channels are interleaved to 4 zmm of u8x4 by byte and word unpacks, then one vpdpbusd each.
 //        Unpacks work within 128-bit lanes: vector i, lane l holds channels 16*l+4*i to +3. Packed weights and
 //        parameters stand in that order, and packing the results puts the channels back into their own.
-// 3x3    a column of three taps is interleaved once and serves three outputs (stride 1) or one and a half (stride 2).
+// 3x3    depthwise_3x3_avx512.h.
 // 5x5    a column of five taps serves five outputs at stride 1, two or three at stride 2 (depthwise_ring.h).
-// Regs   3x3: 12 of W + 12 of columns + 4 accumulators = 28 of 32 zmm; 5x5: 20 accumulators + 8 of the column,
-//        W from memory.
-// X      read in whole vectors: the strip has 64 bytes behind its end.
+// Regs   5x5: 20 accumulators + 8 of the column of 32 zmm, W from memory.
+// X      read in whole vectors: there are 64 bytes behind all that a kernel reads.
 // Tails  n: masked store.
 #include <immintrin.h>
 
-#include "gemm/epilogue_avx512.h"
+#include "conv/depthwise_3x3_avx512.h"
 
 // The ring is written with the macros of the epilogue.
 #include "conv/depthwise_ring.h"
@@ -24,30 +23,6 @@ constexpr int kBlock = 64;
 // Channel 16*l + 4*i + e stands at 16*i + 4*l + e.
 int slot(int channel) {
   return channel / 4 % 4 * 16 + channel / 16 * 4 + channel % 4;
-}
-
-INT8_INLINE void interleave(__m512i a, __m512i b, __m512i c, __m512i d, __m512i (&out)[4]) {
-  const __m512i ab_lo = _mm512_unpacklo_epi8(a, b);
-  const __m512i ab_hi = _mm512_unpackhi_epi8(a, b);
-  const __m512i cd_lo = _mm512_unpacklo_epi8(c, d);
-  const __m512i cd_hi = _mm512_unpackhi_epi8(c, d);
-  out[0] = _mm512_unpacklo_epi16(ab_lo, cd_lo);
-  out[1] = _mm512_unpackhi_epi16(ab_lo, cd_lo);
-  out[2] = _mm512_unpacklo_epi16(ab_hi, cd_hi);
-  out[3] = _mm512_unpackhi_epi16(ab_hi, cd_hi);
-}
-
-INT8_INLINE __mmask64 byte_mask(int64_t n) {
-  return n >= kBlock ? ~__mmask64{0} : (__mmask64{1} << n) - 1;
-}
-
-// The slots put the channels where packing leaves them in order.
-template <Codes kCodes, bool kBound = kCodes == Codes::kGeneral>
-INT8_INLINE void store_codes(const __m512i (&acc)[4], const float* multipliers, const Epilogue& c, __mmask64 mask,
-                             uint8_t* y) {
-  __m512i q[4];
-  INT8_UNROLL for (int i = 0; i < 4; i++) q[i] = scale<kBound>(acc[i], multipliers + kLanes * i);
-  _mm512_mask_storeu_epi8(y, mask, pack_codes<kCodes>(q, c));
 }
 
 // kS32 and kF32: the 4x4 lanes are transposed back into channel order.
@@ -72,81 +47,6 @@ INT8_INLINE void store_wide(const __m512i (&acc)[4], const DepthwiseBlock& b, co
   _mm512_mask_storeu_epi32(y + 64, lane_mask(b.n, 1), _mm512_shuffle_i32x4(lo01, lo23, 0xdd));
   _mm512_mask_storeu_epi32(y + 128, lane_mask(b.n, 2), _mm512_shuffle_i32x4(hi01, hi23, 0x88));
   _mm512_mask_storeu_epi32(y + 192, lane_mask(b.n, 3), _mm512_shuffle_i32x4(hi01, hi23, 0xdd));
-}
-
-// The next column of three lines, or of four for two output rows.
-template <int kLines>
-INT8_INLINE void load_column(DepthwiseColumns<kLines>& columns, __m512i (&out)[4]) {
-  const int64_t d = columns.next();
-  interleave(_mm512_loadu_si512(columns.at[0] + d), _mm512_loadu_si512(columns.at[1] + d),
-             _mm512_loadu_si512(columns.at[2] + d),
-             kLines == 4 ? _mm512_loadu_si512(columns.at[kLines - 1] + d) : _mm512_setzero_si512(), out);
-}
-
-// Output rows from `first` on, kRows at a time; two are of neighbouring lines, so that a column of four is interleaved
-// once for both.
-template <int kStep, int kRows, Codes kCodes>
-__attribute__((noinline)) void run_3x3(const DepthwiseSquare& b, const Epilogue& e, int64_t first) {
-  const __mmask64 mask = byte_mask(b.n);
-  const int32_t* offsets = b.offsets;
-  const float* multipliers = b.multipliers;
-  const int64_t y_pixel = b.y_pixel;
-  // The first row's taps are a column's first three, the second's the last three.
-  __m512i w[kRows][3][4];
-  INT8_UNROLL for (int k = 0; k < 3; k++) {
-    INT8_UNROLL for (int i = 0; i < 4; i++) {
-      w[0][k][i] = _mm512_load_si512(b.w + 64 * (4 * k + i));
-      if (kRows == 2) w[kRows - 1][k][i] = _mm512_slli_epi32(w[0][k][i], 8);
-    }
-  }
-  for (int64_t r = first; r + kRows <= b.rows; r += kRows) {
-    DepthwiseColumns<kRows + 2> columns(b, r * b.line_step, b.first);
-    uint8_t* y[kRows];
-    INT8_UNROLL for (int j = 0; j < kRows; j++) y[j] = b.y + (r + j) * b.y_row;
-    __m512i k0[4], k1[4], k2[4];
-    load_column(columns, k0);
-    if (kStep == 1) load_column(columns, k1);
-    for (int64_t p = b.columns; p > 0; p--) {
-      if (kStep == 2) load_column(columns, k1);
-      load_column(columns, k2);
-      INT8_UNROLL for (int j = 0; j < kRows; j++) {
-        __m512i acc[4];
-        INT8_UNROLL for (int i = 0; i < 4; i++) {
-          acc[i] = _mm512_dpbusd_epi32(_mm512_load_si512(offsets + kLanes * i), k0[i], w[j][0][i]);
-          acc[i] = _mm512_dpbusd_epi32(acc[i], k1[i], w[j][1][i]);
-          acc[i] = _mm512_dpbusd_epi32(acc[i], k2[i], w[j][2][i]);
-        }
-        store_codes<kCodes>(acc, multipliers, e, mask, y[j]);
-        y[j] += y_pixel;
-      }
-      INT8_UNROLL for (int i = 0; i < 4; i++) {
-        k0[i] = kStep == 1 ? k1[i] : k2[i];
-        k1[i] = k2[i];
-      }
-    }
-  }
-}
-
-template <int kStep, Codes kCodes>
-void run_rows(const DepthwiseSquare& b, const Epilogue& e) {
-  int64_t r = 0;
-  if (b.line_step == b.tap_step) {
-    run_3x3<kStep, 2, kCodes>(b, e, 0);
-    r = b.rows & ~int64_t{1};
-  }
-  if (r < b.rows) run_3x3<kStep, 1, kCodes>(b, e, r);
-}
-
-template <int kStep>
-void run_codes(const DepthwiseSquare& b, const EpilogueScalars& scalars) {
-  const Epilogue e = make_epilogue(scalars);
-  if (e.codes == Codes::kPlainU8) {
-    run_rows<kStep, Codes::kPlainU8>(b, e);
-  } else if (e.codes == Codes::kPlainS8) {
-    run_rows<kStep, Codes::kPlainS8>(b, e);
-  } else {
-    run_rows<kStep, Codes::kGeneral>(b, e);
-  }
 }
 
 // Any kernel, stride, dilation, output and zero points.
@@ -242,10 +142,8 @@ void run(const DepthwiseBlock& b, const EpilogueScalars& e) {
 void run_squares(const DepthwiseSquare& b, const EpilogueScalars& e) {
   if (b.size == 5) {
     b.step == 1 ? run_bounded<Ops, 5, 1>(b, e) : run_bounded<Ops, 5, 2>(b, e);
-  } else if (b.step == 1) {
-    run_codes<1>(b, e);
   } else {
-    run_codes<2>(b, e);
+    b.step == 1 ? run_3x3<1>(b, e) : run_3x3<2>(b, e);
   }
 }
 
