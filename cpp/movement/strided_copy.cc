@@ -18,6 +18,8 @@ constexpr size_t kMaxRank = 8;
 constexpr int64_t kGrainElements = int64_t{1} << 15;
 constexpr int64_t kGrainBytes = int64_t{1} << 18;
 constexpr int64_t kTile = 32;
+// What is larger than this does not lie in a second cache, and is fetched ahead.
+constexpr int64_t kCachedBytes = int64_t{1} << 20;
 
 struct Axis {
   int64_t length;
@@ -76,10 +78,19 @@ void transpose_tile(const T* x, const Axis& rows, T* y, const Axis& columns) {
   }
 }
 
+// Fetches what the tile of rows [r, r_end) and columns [c, c_end) reads and writes: a line here and a line there, which
+// the CPU does not see coming.
+template <class T>
+void fetch_tile(const T* x, const Axis& rows, T* y, const Axis& columns, int64_t r, int64_t r_end, int64_t c,
+                int64_t c_end) {
+  for (int64_t i = c; i < c_end; i++) __builtin_prefetch(x + r + i * columns.x_stride, 0, 2);
+  for (int64_t i = r; i < r_end; i++) __builtin_prefetch(y + i * rows.y_stride + c, 1, 2);
+}
+
 // The part of a plane that whole blocks cover; returns its rows and columns. Blocks go by squares of a cache line's
 // elements, so that every line of either side is done with before it leaves the first cache.
 template <class T>
-std::pair<int64_t, int64_t> transpose_blocks(const T* x, const Axis& rows, T* y, const Axis& columns) {
+std::pair<int64_t, int64_t> transpose_blocks(const T* x, const Axis& rows, T* y, const Axis& columns, bool fetches) {
   constexpr int64_t kLine = 64 / sizeof(T);
   if (!kHasBlocks) return {0, 0};
   const int64_t r_end = rows.length / kBlock<T> * kBlock<T>, c_end = columns.length / kBlock<T> * kBlock<T>;
@@ -88,6 +99,7 @@ std::pair<int64_t, int64_t> transpose_blocks(const T* x, const Axis& rows, T* y,
     const int64_t r1 = std::min(r0 + kLine, r_end);
     for (int64_t c0 = 0; c0 < c_end; c0 += kLine) {
       const int64_t c1 = std::min(c0 + kLine, c_end);
+      if (fetches) fetch_tile(x, rows, y, columns, r1, std::min(r1 + kLine, r_end), c0, c1);
       for (int64_t r = r0; r < r1; r += kBlock<T>) {
         for (int64_t c = c0; c < c1; c += kBlock<T>) {
           // y's rows run along x's columns: c is the row of x's block.
@@ -112,17 +124,22 @@ void transpose_tiles(const T* x, const Axis& rows, T* y, const Axis& columns) {
 }
 
 template <class T>
-void transpose_plane(const T* x, const Axis& rows, T* y, const Axis& columns) {
+void transpose_plane(const T* x, const Axis& rows, T* y, const Axis& columns, bool fetches) {
   if constexpr (sizeof(T) == 1) {
     if (columns.length == 3 && rows.y_stride == 3) {
       const int64_t r = interleave_three(x, columns.x_stride, y, rows.length);
       transpose_tiles(x + r, {rows.length - r, rows.x_stride, rows.y_stride}, y + r * rows.y_stride, columns);
       return;
     }
+    if (rows.length == 3 && columns.x_stride == 3) {
+      const int64_t c = part_three(x, rows.y_stride, y, columns.length);
+      transpose_tiles(x + 3 * c, rows, y + c, {columns.length - c, columns.x_stride, columns.y_stride});
+      return;
+    }
   }
   if constexpr (sizeof(T) == 1 || sizeof(T) == 4) {
     // What blocks leave over: the last columns of their rows, then the last rows.
-    const auto [r, c] = transpose_blocks(x, rows, y, columns);
+    const auto [r, c] = transpose_blocks(x, rows, y, columns, fetches);
     transpose_tiles(x + c * columns.x_stride, {r, rows.x_stride, rows.y_stride}, y + c,
                     {columns.length - c, columns.x_stride, columns.y_stride});
     transpose_tiles(x + r, {rows.length - r, rows.x_stride, rows.y_stride}, y + r * rows.y_stride, columns);
@@ -154,6 +171,7 @@ class Planes {
     piece_ = std::max(grain_ / across / kTile * kTile, kTile);
     piece_ = std::min(piece_, cut.length);
     pieces_ = (cut.length + piece_ - 1) / piece_;
+    fetches_ = count_ * rows_.length * inner_.length > kCachedBytes / static_cast<int64_t>(sizeof(T));
   }
   // Pieces of all planes, and how many are worth a thread.
   int64_t count() const { return count_ * pieces_; }
@@ -170,7 +188,7 @@ class Planes {
         y_at += index * outer_[d].y_stride;
       }
       if (transposed_) {
-        transpose_plane(x_ + x_at, {length, cut.x_stride, cut.y_stride}, y_ + y_at, inner_);
+        transpose_plane(x_ + x_at, {length, cut.x_stride, cut.y_stride}, y_ + y_at, inner_, fetches_);
       } else {
         copy_row(x_ + x_at, inner_.x_stride, y_ + y_at, inner_.y_stride, length);
       }
@@ -187,6 +205,7 @@ class Planes {
   int64_t count_ = 1;
   int64_t grain_ = 1, piece_ = 1, pieces_ = 1;
   bool transposed_ = false;
+  bool fetches_ = false;
 };
 
 template <class T>

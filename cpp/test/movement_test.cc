@@ -101,6 +101,15 @@ TEST(StridedCopy, MakesPixelsOfThreePlanesOfAnyLength) {
   expect_copy(random, {50176, 3}, {1, 50176}, {3, 1}, 0, 3 * 50176);
 }
 
+TEST(StridedCopy, MakesThreePlanesOfPixelsOfAnyLength) {
+  Random random{7};
+  for (int64_t pixels = 1; pixels <= 70; pixels++) {
+    expect_copy(random, {3, pixels}, {1, 3}, {pixels, 1}, 0, 3 * pixels);
+    expect_copy(random, {2, 3, pixels}, {3 * pixels, 1, 3}, {3 * pixels, pixels, 1}, 0, 6 * pixels);
+  }
+  expect_copy(random, {3, 50176}, {1, 3}, {50176, 1}, 0, 3 * 50176);
+}
+
 TEST(StridedCopy, RepeatsReversesAndSteps) {
   Random random{6};
   expect_copy(random, {4, 5}, {0, 1}, {5, 1}, 0, 5);      // a row repeated
