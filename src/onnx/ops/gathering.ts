@@ -288,7 +288,56 @@ function* topK(node: GraphNode, inputs: Inputs): Lowering<readonly Value[]> {
   ]
 }
 
+/** The slices of an axis, or the elements, whose condition is true: how many decides on the shape. */
+function* compress(node: GraphNode, inputs: Inputs): Lowering<readonly Value[]> {
+  const x = yield* source(node, inputs, 0)
+  const condition = numeric(node, yield* contiguous(needKnown(node, inputs, 1)))
+  if (condition.type !== 'bool' || condition.dims.length !== 1)
+    throw wrong(node, `a condition of ${condition.type} ${shapeText(condition.dims)}`)
+  const given = node.attributes.int('axis')
+  // Without an axis the elements are one.
+  const dims = given === undefined ? [sizeOf(x.dims)] : x.dims
+  const axis = given === undefined ? 0 : resolveAxis(node.op, given, dims.length)
+  const size = dims[axis] ?? 1
+  if (condition.data.length > size)
+    throw wrong(node, `a condition of ${String(condition.data.length)} for an axis of ${String(size)}`)
+  const kept = Int32Array.from([...condition.data.keys()].filter((i) => condition.data[i] !== 0))
+  const [outer, inner] = [sizeOf(dims.slice(0, axis)), sizeOf(dims.slice(axis + 1))]
+  const results = dims.map((length, a) => (a === axis ? kept.length : length))
+  return [made(x.type, results, yield* gathered(x.data, x.type, outer, size, inner, kept))]
+}
+
+/** The first `sequence_lens` steps of each sequence in reverse, the others as they are. */
+function* reverseSequence(node: GraphNode, inputs: Inputs): Lowering<readonly Value[]> {
+  const x = yield* source(node, inputs, 0)
+  const lengths = yield* indicesOf(node, inputs, 1)
+  const [time, batch] = [node.attributes.int('time_axis', 0), node.attributes.int('batch_axis', 1)]
+  if (x.dims.length < 2 || time + batch !== 1 || time * batch !== 0)
+    throw wrong(node, `time_axis ${String(time)} and batch_axis ${String(batch)} of ${shapeText(x.dims)}`)
+  const [steps = 0, rows = 0] = [x.dims[time], x.dims[batch]]
+  if (lengths.dims.join() !== String(rows))
+    throw wrong(node, `sequence_lens ${shapeText(lengths.dims)} for ${String(rows)} sequences`)
+  const inner = sizeOf(x.dims.slice(2))
+  const y = allocateElements(x.type, sizeOf(x.dims))
+  yield host('reverse sequences', [x.data, lengths.data] as const, [y] as const, ([data, counts], [to]) => {
+    const [from, target] = [data as Float64Array, to as Float64Array]
+    const at = (step: number, row: number): number => (time === 0 ? step * rows + row : row * steps + step) * inner
+    for (let row = 0; row < rows; row++) {
+      const length = Number(counts[row])
+      if (!(length >= 0 && length <= steps))
+        throw wrong(node, `a sequence of ${String(length)} steps among ${String(steps)}`)
+      for (let step = 0; step < steps; step++) {
+        const begin = at(step < length ? length - 1 - step : step, row)
+        target.set(from.subarray(begin, begin + inner), at(step, row))
+      }
+    }
+  })
+  return [made(x.type, x.dims, y)]
+}
+
 export const gatherings: Operators = {
+  Compress: compress,
+  ReverseSequence: reverseSequence,
   Gather: gather,
   GatherElements: gatherElements,
   GatherND: gatherND,

@@ -5,7 +5,9 @@ import type { Lower, Operators } from './operator'
 import { arithmetic } from './arithmetic'
 import { controls, type Control } from './control'
 import { dynamicQuantizers, ownDynamic } from './dynamic'
+import { detections } from './detection'
 import { einsums } from './einsum'
+import { gridSamples } from './gridSample'
 import { gatherings } from './gathering'
 import { normalizations } from './normalization'
 import { resizes } from './resize'
@@ -31,9 +33,11 @@ const families: Readonly<Record<string, readonly Operators[]>> = {
     activations,
     arithmetic,
     casts,
+    detections,
     dynamicQuantizers,
     einsums,
     gatherings,
+    gridSamples,
     normalizations,
     resizes,
     logic,
