@@ -3,14 +3,15 @@
  * runs its entry step on the caller's array, instead of copying it for a step that reads it once.
  */
 import { isHost } from './steps'
-import type { Trace } from './trace'
+import { endsOf, type Trace } from './trace'
 import { arraysOf } from './uses'
 
 /** Kernels that take about as long as a copy. */
 const cheap: ReadonlySet<string> = new Set(['quantize', 'stridedCopy'])
 
 /** Entry steps: index of the step by name of the input. */
-export function findEntries({ inputs, steps, outputs }: Trace): ReadonlyMap<string, number> {
+export function findEntries(trace: Trace): ReadonlyMap<string, number> {
+  const { inputs, steps } = trace
   const readers = new Map<ArrayBufferLike, number[]>()
   const writers = new Map<ArrayBufferLike, number[]>()
   const add = (to: Map<ArrayBufferLike, number[]>, { buffer }: { buffer: ArrayBufferLike }, index: number): void => {
@@ -23,7 +24,7 @@ export function findEntries({ inputs, steps, outputs }: Trace): ReadonlyMap<stri
     for (const array of reads) add(readers, array, i)
     for (const array of writes) add(writers, array, i)
   })
-  for (const value of outputs.values()) if (value.type !== 'string') add(readers, value.data, steps.length)
+  for (const value of endsOf(trace).values()) if (value.type !== 'string') add(readers, value.data, steps.length)
   const atRunTime = new Set(writers.keys())
   for (const value of inputs.values()) if (value.type !== 'string') atRunTime.add(value.data.buffer)
 

@@ -2,13 +2,14 @@
 import type { Graph } from '../graph/graph'
 import { shapeText } from '../tensor/shape'
 import type { Plan } from './plan'
+import type { Rest } from './trace'
 import { arraysOf } from './uses'
 
 /** Describes what a run does: a line per step. `plan` is a reason where there is none. */
 export function explain(graph: Graph, plan: Plan | string): string {
   const head = `graph ${graph.name === '' ? '(no name)' : graph.name}: ${String(graph.nodes.length)} nodes`
   if (typeof plan === 'string') return `${head}, run node by node because ${plan}`
-  const { steps, inputs, outputs } = plan.trace
+  const { steps, inputs, outputs, rest } = plan.trace
   const rows = steps.map(({ step, node }, i) => [
     String(i),
     step.kernel === 'host' ? `host: ${step.label}` : step.kernel,
@@ -28,5 +29,14 @@ export function explain(graph: Graph, plan: Plan | string): string {
         .trimEnd(),
     ),
     ...[...outputs].map(([name, value]) => `output ${name}: ${value.type} ${shapeText(value.dims)}`),
+    ...(rest === undefined ? [] : restLines(rest)),
   ].join('\n')
+}
+
+function restLines({ graph, reason }: Rest): string[] {
+  return [
+    `then ${String(graph.nodes.length)} nodes, run node by node because ${reason}`,
+    ...graph.nodes.map(({ title, name }) => `   ${title}${name === '' ? '' : ` "${name}"`}`),
+    ...graph.outputs.map(({ name }) => `output ${name}: of sizes that depend on the data`),
+  ]
 }

@@ -11,7 +11,7 @@ import { planArena } from './arena'
 import { findEntries } from './entries'
 import { usableMemory } from './memory'
 import { isHost, type HostStep } from './steps'
-import type { Trace } from './trace'
+import { endsOf, type Trace } from './trace'
 import { isArray, lifetimes } from './uses'
 import { copyOf, type Value } from './value'
 
@@ -114,8 +114,8 @@ export class Plan {
       parts,
       entries,
       slots(this.trace.inputs),
-      slots(this.trace.outputs),
-      this.trace.outputs,
+      slots(endsOf(this.trace)),
+      endsOf(this.trace),
     )
   }
 
@@ -191,7 +191,7 @@ export class PlanInstance {
     } else if (slot !== undefined) this.executable.write(slot.offset, data)
   }
 
-  /** A copy of an output, or of the constant that it is. */
+  /** A copy of an output or of what the rest reads, or of the constant that it is. */
   fetch(name: string): Value | undefined {
     const slot = this.outputs.get(name)
     if (slot === undefined) return copyOf(this.results.get(name))

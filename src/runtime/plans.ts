@@ -1,7 +1,6 @@
 /** The plans of a session: one for each combination of input sizes seen lately, with idle instances of each. */
 import { currentBackend } from '../backend/current'
 import type { Graph } from '../graph/graph'
-import { NotPlannable } from '../onnx/ops/operator'
 import { allocateElements, type NumericArray } from '../onnx/types'
 import { sizeOf } from '../tensor/shape'
 import type { Inputs } from './feeds'
@@ -10,7 +9,7 @@ import { finish, finishInSlices, type Work } from './slices'
 import { traceGraph } from './trace'
 import { computed, known, type Value } from './value'
 
-/** A plan, or that the graph has to be run node by node. */
+/** A plan, or why there is nothing that one could hold: the graph is then run node by node. */
 export type Planned = { readonly plan: Plan; readonly idle: PlanInstance[] } | { readonly reason: string }
 
 /** Makes plans and keeps them. */
@@ -112,12 +111,9 @@ export class Plans {
       }),
     )
     if ([...values.values()].some(({ type }) => type === 'string')) return { reason: 'it has an input of strings' }
-    try {
-      return { plan: new Plan(backend, yield* traceGraph(backend, this.graph, values)), idle: [] }
-    } catch (error) {
-      if (error instanceof NotPlannable) return { reason: error.message }
-      throw error
-    }
+    const trace = yield* traceGraph(backend, this.graph, values)
+    if (trace.rest !== undefined && trace.steps.length === 0) return { reason: trace.rest.reason }
+    return { plan: new Plan(backend, trace), idle: [] }
   }
 
   private keyOf(inputs: Inputs): string {

@@ -13,6 +13,7 @@ import type { Shape } from '../tensor/shape'
 import { explain } from './explain'
 import { reporting, reportingAsync } from './faults'
 import { copiesOf, readFeeds, standIns, valuesOf, type Feeds, type Inputs, type ValueMetadata } from './feeds'
+import type { Plan, PlanInstance } from './plan'
 import { Plans } from './plans'
 import { packedImages } from './saved/images'
 import { isSaved, openSaved, parseSaved } from './saved/read'
@@ -171,10 +172,12 @@ export class InferenceSession {
       const values = await runGraphAsync(currentBackend(), this.graph, valuesOf(given))
       return pick(fetches, (name) => copyOf(values.get(name)))
     }
+    const rest = restFor(planned.plan, fetches, given)
     const instance = this.plans.acquire(planned, given)
     try {
       await instance.runAsync()
-      return pick(fetches, (name) => instance.fetch(name))
+      const late = rest && (await runGraphAsync(currentBackend(), rest.graph, rest.reads(instance)))
+      return pick(fetches, (name) => copyOf(late?.get(name)) ?? instance.fetch(name))
     } finally {
       this.plans.giveBack(planned, instance)
     }
@@ -193,10 +196,12 @@ export class InferenceSession {
       const values = runGraph(currentBackend(), this.graph, valuesOf(inputs))
       return pick(fetches, (name) => copyOf(values.get(name)))
     }
+    const rest = restFor(planned.plan, fetches, inputs)
     const instance = this.plans.acquire(planned, inputs)
     try {
       instance.run()
-      return pick(fetches, (name) => instance.fetch(name))
+      const late = rest && runGraph(currentBackend(), rest.graph, rest.reads(instance))
+      return pick(fetches, (name) => copyOf(late?.get(name)) ?? instance.fetch(name))
     } finally {
       this.plans.giveBack(planned, instance)
     }
@@ -215,7 +220,7 @@ export class InferenceSession {
     return explain(this.graph, 'reason' in planned ? planned.reason : planned.plan)
   }
 
-  /** Runs the model once and tells the time of each step. */
+  /** Runs the model once and tells the time of each step. What runs node by node after the plan is one step, the last. */
   profile(feeds: Feeds): readonly StepProfile[] {
     const op = 'InferenceSession.profile'
     const inputs = this.read(op, feeds, this.outputNames)
@@ -228,12 +233,18 @@ export class InferenceSession {
         instance.run(times)
       })
       const nanoseconds = instance.timesByStep(times)
-      return planned.plan.trace.steps.map(({ node, step }, i) => ({
+      const steps = planned.plan.trace.steps.map(({ node, step }, i) => ({
         node: node?.name ?? '',
         op: node?.title ?? '',
         kernel: step.kernel === 'host' ? `host: ${step.label}` : step.kernel,
         nanoseconds: nanoseconds[i] ?? 0,
       }))
+      const rest = restFor(planned.plan, this.outputNames, inputs)
+      if (rest === undefined) return steps
+      const begin = process.hrtime.bigint()
+      reporting(op, () => runGraph(currentBackend(), rest.graph, rest.reads(instance)))
+      const kernel = `${String(rest.graph.nodes.length)} nodes one by one`
+      return [...steps, { node: '', op: '', kernel, nanoseconds: Number(process.hrtime.bigint() - begin) }]
     } finally {
       this.plans.giveBack(planned, instance)
     }
@@ -278,6 +289,25 @@ export class InferenceSession {
   private checkLive(op: string): void {
     if (this.disposed) throw new ArgumentError({ op, message: 'the session was disposed' })
   }
+}
+
+/** What has to run after a plan for these outputs, with copies of what it reads of the inputs. */
+function restFor(
+  { trace: { rest } }: Plan,
+  fetches: readonly string[],
+  inputs: Inputs,
+): { readonly graph: Graph; readonly reads: (instance: PlanInstance) => Map<string, Value> } | undefined {
+  if (rest?.graph.outputs.every(({ name }) => !fetches.includes(name)) !== false) return undefined
+  const own = valuesOf(new Map([...inputs].filter(([name]) => rest.inputNames.includes(name))))
+  const reads = (instance: PlanInstance): Map<string, Value> => {
+    const values = new Map(own)
+    for (const name of rest.reads.keys()) {
+      const value = instance.fetch(name)
+      if (value !== undefined) values.set(name, value)
+    }
+    return values
+  }
+  return { graph: rest.graph, reads }
 }
 
 function metadataOf({ name, type, dims }: ValueInfo): ValueMetadata {

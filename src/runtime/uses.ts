@@ -2,7 +2,7 @@
 import type { NumericArray } from '../onnx/types'
 import type { Lifetime } from './arena'
 import { isHost, type GraphStep } from './steps'
-import type { Trace, TracedStep } from './trace'
+import { endsOf, type Trace, type TracedStep } from './trace'
 
 /** Arrays that a step reads, and those that it writes (which it may read too). */
 export function arraysOf(step: GraphStep): { readonly reads: NumericArray[]; readonly writes: NumericArray[] } {
@@ -23,10 +23,8 @@ export function isArray(value: unknown): value is NumericArray {
  * The buffers that hold run-time data, with the steps between which they do. Entry steps come before all others, and
  * their inputs need no place.
  */
-export function lifetimes(
-  { inputs, steps, outputs }: Trace,
-  entries: ReadonlyMap<string, number>,
-): Map<ArrayBufferLike, Lifetime> {
+export function lifetimes(trace: Trace, entries: ReadonlyMap<string, number>): Map<ArrayBufferLike, Lifetime> {
+  const { inputs, steps } = trace
   const end = steps.length
   const lives = new Map<ArrayBufferLike, { bytes: number; first: number; last: number }>()
   const live = (array: NumericArray, first: number): void => {
@@ -47,6 +45,6 @@ export function lifetimes(
       use(array, at)
     }
   })
-  for (const value of outputs.values()) if (value.type !== 'string' && !value.known) use(value.data, end)
+  for (const value of endsOf(trace).values()) if (value.type !== 'string' && !value.known) use(value.data, end)
   return lives
 }

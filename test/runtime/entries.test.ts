@@ -24,6 +24,7 @@ const clamp = (from: Float32Array, to: Float32Array): GraphStep => ({
 const trace = (steps: readonly GraphStep[], parts: Partial<Trace> = {}): Trace => ({
   inputs: new Map([['x', x]]),
   outputs: new Map([['y', codes]]),
+  rest: undefined,
   ...parts,
   steps: steps.map((step) => ({ step, node: undefined })),
 })

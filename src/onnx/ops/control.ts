@@ -1,7 +1,7 @@
 /**
  * Operators with graphs in their attributes: If, Loop, Scan. Each follows its bodies with the values that they read; a
  * plan has the steps of the branch that is taken, and those of every turn of a loop. That needs conditions and counts to
- * be known when the plan is made: where they depend on data, the graph is run node by node.
+ * be known when the plan is made: where they depend on data, the operator is run after the plan, node by node.
  */
 import { BackendError } from '../../errors'
 import { Attributes, type Attribute } from '../../graph/attributes'

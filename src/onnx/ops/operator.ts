@@ -40,7 +40,7 @@ export function optionalKnown(node: GraphNode, inputs: Inputs, i: number): Value
 }
 
 /**
- * Thrown while tracing what no plan can hold: the graph is then run node by node.
+ * Thrown while tracing what no plan can hold: the node is then run after the plan.
  * @internal
  */
 export class NotPlannable extends Error {}
