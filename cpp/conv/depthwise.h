@@ -18,7 +18,7 @@
 namespace int8 {
 
 // One block of `block` channels over a rectangle of output pixels.
-struct DepthwiseTile {
+struct DepthwisePart {
   // In the order of the row's slots, 64-byte aligned.
   const int8_t* w = nullptr;             // [quads][block][4]
   const int32_t* offsets = nullptr;      // [block]
@@ -35,7 +35,7 @@ struct DepthwiseTile {
 };
 
 // Any kernel, in a strip.
-struct DepthwiseBlock : DepthwiseTile {
+struct DepthwiseBlock : DepthwisePart {
   // First pixel, first channel of the block. Readable to `block` bytes behind every tap of every pixel.
   const uint8_t* x = nullptr;
   int64_t x_row = 0;               // bytes from an output row's taps to the next one's
@@ -55,7 +55,7 @@ struct DepthwiseLine {
 };
 
 // A kernel of 3x3 or 5x5 whose columns are neighbours, codes out, weight zero points 0.
-struct DepthwiseSquare : DepthwiseTile {
+struct DepthwiseSquare : DepthwisePart {
   int64_t size = 0;                      // 3 or 5
   int64_t step = 0;                      // columns from an output pixel to the next: 1 or 2
   const DepthwiseLine* lines = nullptr;  // tap t of output row r is in lines[r*line_step + t*tap_step]

@@ -103,7 +103,7 @@ INT8_INLINE void store_codes(const __m256i (&acc)[4], const float* multipliers, 
   const __m256i zero_point = _mm512_castsi512_si256(c.zero_point);
   const __m256i lo = _mm256_adds_epi16(_mm256_packs_epi32(q[0], q[1]), zero_point);
   const __m256i hi = _mm256_adds_epi16(_mm256_packs_epi32(q[2], q[3]), zero_point);
-  __m256i bytes = kCodes == Codes::kPlainS8 ? _mm256_packs_epi16(lo, hi) : _mm256_packus_epi16(lo, hi);
+  __m256i bytes = _mm256_packus_epi16(lo, hi);
   if (kCodes == Codes::kGeneral) {
     bytes = _mm256_max_epu8(bytes, _mm512_castsi512_si256(c.lo));
     bytes = _mm256_min_epu8(bytes, _mm512_castsi512_si256(c.hi));
@@ -164,31 +164,29 @@ __attribute__((noinline)) void rows_3x3(const DepthwiseSquare& b, const Epilogue
   }
 }
 
-template <class V, int kStep, Codes kCodes>
-void vectors_3x3(const DepthwiseSquare& b, const Epilogue& e) {
+// What is most common has code of its own: u8 codes that need no bounds, but for single rows of step 1, which are what
+// pairs leave over. All else takes the constants for all codes.
+template <class V, int kStep>
+void vectors_3x3(const DepthwiseSquare& b, const EpilogueScalars& scalars) {
+  const Epilogue e = make_epilogue(scalars);
+  const Epilogue general = make_epilogue(scalars, true);
+  const bool plain = e.codes == Codes::kPlainU8;
   int64_t r = 0;
   if (b.line_step == b.tap_step) {
-    rows_3x3<V, kStep, 2, kCodes>(b, e, 0);
+    plain ? rows_3x3<V, kStep, 2, Codes::kPlainU8>(b, e, 0) : rows_3x3<V, kStep, 2, Codes::kGeneral>(b, general, 0);
     r = b.rows & ~int64_t{1};
   }
-  if (r < b.rows) rows_3x3<V, kStep, 1, kCodes>(b, e, r);
-}
-
-template <int kStep, Codes kCodes>
-void codes_3x3(const DepthwiseSquare& b, const Epilogue& e) {
-  b.n <= Ymm::kBytes ? vectors_3x3<Ymm, kStep, kCodes>(b, e) : vectors_3x3<Zmm, kStep, kCodes>(b, e);
+  if (r == b.rows) return;
+  if constexpr (kStep == 2) {
+    plain ? rows_3x3<V, kStep, 1, Codes::kPlainU8>(b, e, r) : rows_3x3<V, kStep, 1, Codes::kGeneral>(b, general, r);
+  } else {
+    rows_3x3<V, kStep, 1, Codes::kGeneral>(b, general, r);
+  }
 }
 
 template <int kStep>
-void run_3x3(const DepthwiseSquare& b, const EpilogueScalars& scalars) {
-  const Epilogue e = make_epilogue(scalars);
-  if (e.codes == Codes::kPlainU8) {
-    codes_3x3<kStep, Codes::kPlainU8>(b, e);
-  } else if (e.codes == Codes::kPlainS8) {
-    codes_3x3<kStep, Codes::kPlainS8>(b, e);
-  } else {
-    codes_3x3<kStep, Codes::kGeneral>(b, e);
-  }
+void run_3x3(const DepthwiseSquare& b, const EpilogueScalars& e) {
+  b.n <= Ymm::kBytes ? vectors_3x3<Ymm, kStep>(b, e) : vectors_3x3<Zmm, kStep>(b, e);
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ struct Ops {
     static constexpr int kUnits = Column<kTaps>::kUnits;
     static constexpr int kQuads = (kTaps + 3) / 4;
     Vec w[kTaps][kUnits][kVectors];
-    Weights(const DepthwiseTile& b, int group) {
+    Weights(const DepthwisePart& b, int group) {
       for (int kw = 0; kw < kTaps; kw++) {
         for (int u = 0; u < kUnits; u++) {
           for (int i = 0; i < kVectors; i++) {
@@ -74,7 +74,7 @@ struct Ops {
     }
   };
 
-  INT8_INLINE static Vec offset(const DepthwiseTile& b, int group, int i) {
+  INT8_INLINE static Vec offset(const DepthwisePart& b, int group, int i) {
     return load_ymm(b.offsets + group * kChannels + 8 * i);
   }
   template <bool kBound>

@@ -119,7 +119,7 @@ struct Ops {
   template <int kTaps>
   struct Weights {
     const int8_t* w;
-    Weights(const DepthwiseTile& b, int) : w(b.w) {}
+    Weights(const DepthwisePart& b, int) : w(b.w) {}
     INT8_INLINE void multiply(Vec (&acc)[kVectors], const Column<kTaps>& column, int kw) const {
       INT8_UNROLL for (int u = 0; u < 2; u++) {
         INT8_UNROLL for (int i = 0; i < kVectors; i++) {
@@ -128,7 +128,7 @@ struct Ops {
       }
     }
   };
-  INT8_INLINE static Vec offset(const DepthwiseTile& b, int, int i) { return _mm512_load_si512(b.offsets + 16 * i); }
+  INT8_INLINE static Vec offset(const DepthwisePart& b, int, int i) { return _mm512_load_si512(b.offsets + 16 * i); }
   template <bool kBound>
   INT8_INLINE static void store(const Vec (&acc)[kVectors], const float* multipliers, const Constants& c, uint8_t* y) {
     store_codes<Codes::kGeneral, kBound>(acc, multipliers, c.epilogue, c.mask, y);

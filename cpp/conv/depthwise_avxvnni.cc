@@ -43,7 +43,7 @@ struct Ops {
   template <int kTaps>
   struct Weights {
     const int8_t* w;
-    Weights(const DepthwiseTile& b, int group) : w(b.w + group * kChannels * 4) {}
+    Weights(const DepthwisePart& b, int group) : w(b.w + group * kChannels * 4) {}
     INT8_INLINE void multiply(Vec (&acc)[kVectors], const Column<kTaps>& column, int kw) const {
       INT8_UNROLL for (int u = 0; u < Column<kTaps>::kUnits; u++) {
         INT8_UNROLL for (int i = 0; i < kVectors; i++) {
@@ -54,7 +54,7 @@ struct Ops {
     }
   };
 
-  INT8_INLINE static Vec offset(const DepthwiseTile& b, int group, int i) {
+  INT8_INLINE static Vec offset(const DepthwisePart& b, int group, int i) {
     return load_ymm(b.offsets + group * kChannels + 8 * i);
   }
   template <bool kBound>

@@ -6,7 +6,7 @@
 namespace int8 {
 
 // Points the tile at channels [c, c + n) of `common`, whose y is at the first channel.
-inline void point_at_channels(const BoundQuantized& op, int64_t c, int64_t n, DepthwiseTile& tile) {
+inline void point_at_channels(const BoundQuantized& op, int64_t c, int64_t n, DepthwisePart& tile) {
   const PackedQuantized& p = *op.packed;
   tile.w = p.w.data() + c * p.quads * 4;
   tile.offsets = op.offsets.data() + c;

@@ -54,7 +54,7 @@ struct Ops {
   template <int kTaps>
   struct Weights {
     int16x8_t w[kTaps][kTaps];  // [column][row]
-    Weights(const DepthwiseTile& b, int group) {
+    Weights(const DepthwisePart& b, int group) {
       constexpr int kQuads = (kTaps + 3) / 4;
       for (int kw = 0; kw < kTaps; kw++) {
         for (int t = 0; t < kTaps; t++) {
@@ -83,7 +83,7 @@ struct Ops {
     }
   };
 
-  INT8_INLINE static Vec offset(const DepthwiseTile& b, int group, int i) {
+  INT8_INLINE static Vec offset(const DepthwisePart& b, int group, int i) {
     return vld1q_s32(b.offsets + group * kChannels + 4 * i);
   }
 

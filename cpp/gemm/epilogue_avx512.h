@@ -137,8 +137,25 @@ INT8_INLINE void store_f32(const __m512i (&acc)[NV], const GemmBlock& b, const E
   }
 }
 
-// The epilogue of rows first to first+m-1 of the block, m <= MR: acc holds offset + sum(x*w), and is consumed.
 template <int MR, int NV>
+__attribute__((noinline)) void store_wide(const __m512i (&acc)[MR][NV], const GemmBlock& b, const EpilogueScalars& e,
+                                          uint8_t* const (&y)[MR]) {
+  for (int r = 0; r < MR; r++) {
+    if (e.kind == OutputKind::kS32) {
+      store_s32(acc[r], y[r], b.n);
+    } else {
+      store_f32(acc[r], b, e, y[r]);
+    }
+  }
+}
+
+// How an epilogue is compiled: much code, a copy for each tile. kCompact has s32 and f32 in one copy for all tiles of a
+// size, by way of memory; a loop over rows cannot have that call in it (a twentieth slower on AMX). kSeldom, for tiles
+// of what is left, also takes the constants for all codes, and has no code for others.
+enum class Finish { kInline, kCompact, kSeldom };
+
+// The epilogue of rows first to first+m-1 of the block, m <= MR: acc holds offset + sum(x*w), and is consumed.
+template <int MR, int NV, Finish kFinish = Finish::kInline>
 INT8_INLINE void finish(__m512i (&acc)[MR][NV], const GemmBlock& b, const Epilogue& c, int64_t first, int64_t m) {
   uint8_t* y[MR];
   INT8_UNROLL for (int r = 0; r < MR; r++) y[r] = b.y + (first + (r < m ? r : m - 1)) * b.y_pitch;
@@ -151,13 +168,19 @@ INT8_INLINE void finish(__m512i (&acc)[MR][NV], const GemmBlock& b, const Epilog
       }
     }
   }
-  if (c.e.kind == OutputKind::kS32) {
+  if (kFinish != Finish::kInline && (c.e.kind == OutputKind::kS32 || c.e.kind == OutputKind::kF32)) {
+    __m512i stored[MR][NV];
+    INT8_UNROLL for (int r = 0; r < MR; r++) {
+      INT8_UNROLL for (int j = 0; j < NV; j++) stored[r][j] = acc[r][j];
+    }
+    store_wide(stored, b, c.e, y);
+  } else if (c.e.kind == OutputKind::kS32) {
     INT8_UNROLL for (int r = 0; r < MR; r++) store_s32(acc[r], y[r], b.n);
   } else if (c.e.kind == OutputKind::kF32) {
     INT8_UNROLL for (int r = 0; r < MR; r++) store_f32(acc[r], b, c.e, y[r]);
-  } else if (c.codes == Codes::kPlainU8) {
+  } else if (kFinish != Finish::kSeldom && c.codes == Codes::kPlainU8) {
     store_codes<MR, NV, Codes::kPlainU8>(acc, b, c, y);
-  } else if (c.codes == Codes::kPlainS8) {
+  } else if (kFinish != Finish::kSeldom && c.codes == Codes::kPlainS8) {
     store_codes<MR, NV, Codes::kPlainS8>(acc, b, c, y);
   } else {
     store_codes<MR, NV, Codes::kGeneral>(acc, b, c, y);

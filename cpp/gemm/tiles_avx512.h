@@ -151,10 +151,11 @@ __attribute__((noinline)) void whole_tile(const GemmBlock& b, const Epilogue& e,
   __m512i acc[MR][NV];
   start_from_offsets(b, acc);
   add_whole_taps<kFetch>(b, first, acc);
-  finish(acc, b, e, first, MR);
+  finish<MR, NV, Finish::kCompact>(acc, b, e, first, MR);
 }
 
-// Rows first to first+m-1 of the block, m <= MR. kSplit chains per accumulator hide vpdpbusd's latency in small tiles.
+// Rows first to first+m-1 of the block, m <= MR, with the constants for all codes. kSplit chains per accumulator hide
+// vpdpbusd's latency in small tiles.
 template <int MR, int NV, int kSplit>
 __attribute__((noinline)) void tile(const GemmBlock& b, const Epilogue& e, int64_t first, int64_t m) {
   __m512i acc[kSplit][MR][NV];
@@ -170,16 +171,18 @@ __attribute__((noinline)) void tile(const GemmBlock& b, const Epilogue& e, int64
       INT8_UNROLL for (int j = 0; j < NV; j++) acc[0][r][j] = _mm512_add_epi32(acc[0][r][j], acc[s][r][j]);
     }
   }
-  finish(acc[0], b, e, first, m);
+  finish<MR, NV, Finish::kSeldom>(acc[0], b, e, first, m);
 }
 
 // All rows of a panel whose width is NV vectors: full tiles, then one of the smallest size that holds the rest.
 template <int MR, int NV>
-void panel(const GemmBlock& b, const Epilogue& e) {
+void panel(const GemmBlock& b, const EpilogueScalars& scalars) {
+  const Epilogue general = make_epilogue(scalars, true);
   int64_t r = 0;
   if (b.k % 4 != 0 || b.k == 0) {
-    for (; r + MR <= b.m; r += MR) tile<MR, NV, 1>(b, e, r, MR);
+    for (; r + MR <= b.m; r += MR) tile<MR, NV, 1>(b, general, r, MR);
   } else {
+    const Epilogue e = make_epilogue(scalars);
     if (MR == 6 && b.m % MR == 1 && b.m > MR) {
       // A tile of one row is bound by the loads of W. With seven, one of 28 accumulators is on the stack, behind the
       // others.
@@ -195,28 +198,27 @@ void panel(const GemmBlock& b, const Epilogue& e) {
   const int64_t left = b.m - r;
   if (left == 0) return;
   if (left == 1) {
-    tile<1, NV, 4>(b, e, r, 1);
+    tile<1, NV, 4>(b, general, r, 1);
   } else if (left == 2) {
-    tile<2, NV, 2>(b, e, r, 2);
+    tile<2, NV, 2>(b, general, r, 2);
   } else if (left <= 4) {
-    tile<4, NV, 1>(b, e, r, left);
+    tile<4, NV, 1>(b, general, r, left);
   } else if (MR <= 8 || left > 8) {
-    tile<MR, NV, 1>(b, e, r, left);
+    tile<MR, NV, 1>(b, general, r, left);
   } else {
-    tile<8, NV, 1>(b, e, r, left);
+    tile<8, NV, 1>(b, general, r, left);
   }
 }
 
 inline void run_tiles(const GemmBlock& b, const EpilogueScalars& scalars) {
-  const Epilogue e = make_epilogue(scalars);
   if (b.n > 48) {
-    panel<6, 4>(b, e);
+    panel<6, 4>(b, scalars);
   } else if (b.n > 32) {
-    panel<8, 3>(b, e);
+    panel<8, 3>(b, scalars);
   } else if (b.n > 16) {
-    panel<12, 2>(b, e);
+    panel<12, 2>(b, scalars);
   } else {
-    panel<12, 1>(b, e);
+    panel<12, 1>(b, scalars);
   }
 }
 
