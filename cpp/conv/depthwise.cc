@@ -1,6 +1,5 @@
 // The driver of depthwise kernels of any shape: strip by strip, and in each strip block by block of channels.
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
 #include "conv/depthwise_driver.h"
@@ -79,14 +78,12 @@ Status run_depthwise(const BoundQuantized& op, std::span<const uint8_t> x, uint8
   const StripPlan plan = plan_strips(g, g.out_channels, threads);
   const int64_t strip_size = strip_bytes(g, plan, g.out_channels);
   const StripCopy copy{.repeat = g.out_channels / g.in_channels, .flip = op.x_flip, .zero = op.x_zero};
-  std::atomic<bool> out_of_memory{false};
-  auto task = [&](int64_t begin, int64_t end) {
+  return for_strips(plan, threads, [&](int64_t begin, int64_t end) {
     // Whole blocks are read: the last pixel's needs bytes behind the strip.
     uint8_t* strip = scratch<uint8_t>(Scratch::kStrip, strip_size + p.depthwise->block);
     auto* taps = scratch<int64_t>(Scratch::kPointers, p.quads * 4);
     if (strip == nullptr || taps == nullptr) {
-      out_of_memory.store(true, std::memory_order_relaxed);
-      return;
+      return false;
     }
     std::memset(strip + strip_size, 0, static_cast<size_t>(p.depthwise->block));
     for (int64_t i = begin; i < end; i++) {
@@ -95,13 +92,8 @@ Status run_depthwise(const BoundQuantized& op, std::span<const uint8_t> x, uint8
       tap_distances(p, g, s, taps);
       run_strip(op, g, s, strip, taps, y);
     }
-  };
-  if (threads) {
-    parallel_for(plan.total, 1, task);
-  } else {
-    task(0, plan.total);
-  }
-  return out_of_memory.load(std::memory_order_relaxed) ? Status::kOutOfMemory : Status::kOk;
+    return true;
+  });
 }
 
 }  // namespace int8

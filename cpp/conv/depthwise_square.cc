@@ -2,7 +2,6 @@
 // input zero point, which edges of lines are read from too. Lines are copied only where their bytes are not the
 // kernel's: codes of the other sign, repeated channels, and the last line, behind which a whole block is read.
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
 #include "conv/depthwise_driver.h"
@@ -165,12 +164,10 @@ Status run_square_depthwise(const BoundQuantized& op, std::span<const uint8_t> x
   const int64_t results = g.batch * g.output.count() * g.out_channels;
   const bool threads = worth_threads({results * g.kernel.count(), results}, op.packed->depthwise->macs_per_ns);
   const StripPlan plan = plan_strips(g, g.out_channels, threads);
-  std::atomic<bool> out_of_memory{false};
-  auto task = [&](int64_t begin, int64_t end) {
+  return for_strips(plan, threads, [&](int64_t begin, int64_t end) {
     Lines lines(op, g, x, plan);
     if (!lines.allocated()) {
-      out_of_memory.store(true, std::memory_order_relaxed);
-      return;
+      return false;
     }
     for (int64_t i = begin; i < end; i++) {
       const Strip s = strip_at(g, plan, i, g.out_channels);
@@ -180,13 +177,8 @@ Status run_square_depthwise(const BoundQuantized& op, std::span<const uint8_t> x
       if (whole > 0) lines.run(s, 0, whole, together, y);
       if (whole < s.columns) lines.run(s, whole, s.columns - whole, 1, y);
     }
-  };
-  if (threads) {
-    parallel_for(plan.total, 1, task);
-  } else {
-    task(0, plan.total);
-  }
-  return out_of_memory.load(std::memory_order_relaxed) ? Status::kOutOfMemory : Status::kOk;
+    return true;
+  });
 }
 
 }  // namespace int8

@@ -56,9 +56,7 @@ Status run_merged_rows(const BoundQuantized& op, const uint8_t* x, uint8_t* y, c
   const int64_t strip_size = strip_bytes(g, plan, g.in_channels);
   const int64_t pixels = std::min(kPixels, plan.rows * plan.columns);
   const int64_t pitch = pixels + p.gemm->mr;
-  std::atomic<bool> out_of_memory{false};
-
-  auto task = [&](int64_t begin, int64_t end) {
+  return for_strips(plan, threads, [&](int64_t begin, int64_t end) {
     // Bytes that are read beyond the last row meet zero weights, but they must exist and be initialised.
     const int64_t slack = readable - p.panels.k;
     uint8_t* copy = scratch<uint8_t>(Scratch::kStrip, strip_size + slack);
@@ -85,14 +83,8 @@ Status run_merged_rows(const BoundQuantized& op, const uint8_t* x, uint8_t* y, c
         }
       }
     }
-    if (failed) out_of_memory.store(true, std::memory_order_relaxed);
-  };
-  if (threads) {
-    parallel_for(plan.total, 1, task);
-  } else {
-    task(0, plan.total);
-  }
-  return out_of_memory.load(std::memory_order_relaxed) ? Status::kOutOfMemory : Status::kOk;
+    return !failed;
+  });
 }
 
 }  // namespace int8

@@ -75,16 +75,13 @@ Status run_segments(const BoundQuantized& op, const uint8_t* x, uint8_t* y, cons
   const int64_t k = p.panels.k < p.gemm->depth_quantum ? round_up(p.panels.k, p.panels.kr) : p.panels.k;
   const int64_t slack = k - p.panels.k;
   const int64_t most = plan.rows * ceil_div(plan.columns, segment_length(plan.columns));
-  std::atomic<bool> out_of_memory{false};
-
-  auto task = [&](int64_t begin, int64_t end) {
+  return for_strips(plan, threads, [&](int64_t begin, int64_t end) {
     uint8_t* copy = scratch<uint8_t>(Scratch::kStrip, strip_size + slack);
     const uint8_t** starts = scratch<const uint8_t*>(Scratch::kPointers, 2 * most);
     uint8_t** results = scratch<uint8_t*>(Scratch::kRowSums, 2 * most);  // no zero points here, so no sums
     int64_t* taps = scratch<int64_t>(Scratch::kGather, p.panels.taps);
     if (copy == nullptr || starts == nullptr || results == nullptr || taps == nullptr) {
-      out_of_memory.store(true, std::memory_order_relaxed);
-      return;
+      return false;
     }
     for (int64_t i = begin; i < end; i++) {
       const Strip s = strip_at(g, plan, i, g.in_channels);
@@ -108,13 +105,8 @@ Status run_segments(const BoundQuantized& op, const uint8_t* x, uint8_t* y, cons
       }
       run_panels(op, block, starts, starts + most, results, results + most);
     }
-  };
-  if (threads) {
-    parallel_for(plan.total, 1, task);
-  } else {
-    task(0, plan.total);
-  }
-  return out_of_memory.load(std::memory_order_relaxed) ? Status::kOutOfMemory : Status::kOk;
+    return true;
+  });
 }
 
 }  // namespace int8

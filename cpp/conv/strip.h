@@ -2,6 +2,9 @@
 // input's zero point. Kernels that read a strip know no padding, and may read past a row's end.
 #pragma once
 
+#include <atomic>
+
+#include "int8/thread_pool.h"
 #include "int8/types.h"
 
 namespace int8 {
@@ -46,6 +49,21 @@ void copy_strip(const ConvGeometry& geometry, const Strip& strip, const StripCop
 
 // The same for `pixels` pixels of `channels` input channels each.
 void copy_line(const uint8_t* x, int64_t pixels, int64_t channels, const StripCopy& copy, uint8_t* out);
+
+// Has task(begin, end) work on all strips, on the pool's threads or on this one. It returns false where memory ran out.
+template <class Task>
+Status for_strips(const StripPlan& plan, bool threads, Task&& task) {
+  std::atomic<bool> out_of_memory{false};
+  auto part = [&](int64_t begin, int64_t end) {
+    if (!task(begin, end)) out_of_memory.store(true, std::memory_order_relaxed);
+  };
+  if (threads) {
+    parallel_for(plan.total, 1, part);
+  } else {
+    part(0, plan.total);
+  }
+  return out_of_memory.load(std::memory_order_relaxed) ? Status::kOutOfMemory : Status::kOk;
+}
 
 // y[i] = x[i] ^ flip
 void copy_flipped(const uint8_t* x, uint8_t* y, int64_t count, uint8_t flip);
