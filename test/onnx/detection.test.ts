@@ -319,6 +319,26 @@ describe('GridSample', () => {
         }
   })
 
+  test('a map sampled where its own elements lie is the map, of any size', () => {
+    const [height, width] = [37, 41]
+    const map = Array.from({ length: 2 * height * width }, (_, i) => Math.sin(i))
+    const grid = Array.from({ length: height * width }, (_, i) => [
+      (2 * (i % width)) / (width - 1) - 1,
+      (2 * Math.floor(i / width)) / (height - 1) - 1,
+    ])
+    const feeds: Feed[] = [
+      ['x', floats([1, 2, height, width], map)],
+      ['grid', floats([1, height, width, 2], grid.flat())],
+    ]
+    for (const mode of ['linear', 'nearest', 'cubic']) {
+      const attributes = { mode, align_corners: 1 }
+      const { data } = run('GridSample', 'float32', feeds, { attributes, opset: 20 })
+      map.forEach((value, i) => {
+        expect(data[i]).toBeCloseTo(value, 4)
+      })
+    }
+  })
+
   test('refuses modes that there are not, and a grid of another rank', () => {
     const x = floats([1, 1, 2, 2], [1, 2, 3, 4])
     const grid = floats([1, 1, 1, 2], [0, 0])

@@ -18,6 +18,8 @@ const modes: Readonly<Record<string, Mode>> = {
   cubic: 'cubic',
   bicubic: 'cubic',
 }
+/** Places whose offsets and weights are found before all channels are read there. */
+const atOnce = 1024
 const tapsOf = { nearest: 1, linear: 2, cubic: 4 } as const
 
 /** One axis of the map. */
@@ -91,7 +93,7 @@ function weightsAt(x: number, mode: Mode): readonly [first: number, weights: rea
   return mode === 'linear' ? [low, [1 - (x - low), x - low]] : [low - 1, cubic(x - low)]
 }
 
-/** Fills offsets and weights of one sample, whose coordinates come last axis first. Elements outside have weight 0. */
+/** Fills offsets and weights of one sample, whose coordinates come last axis first. Offset -1 is outside, and nothing. */
 function sample(
   sampling: Sampling,
   coordinates: Float32Array,
@@ -101,20 +103,21 @@ function sample(
 ): void {
   const { axes, mode, padding } = sampling
   const taps = tapsOf[mode]
-  offsets.fill(0, at, at + taps ** axes.length)
-  weights.fill(1, at, at + taps ** axes.length)
-  let repeat = taps ** axes.length
+  const end = at + taps ** axes.length
+  offsets.fill(0, at, end)
+  weights.fill(1, at, end)
+  let repeat = end - at
   for (const [a, axis] of axes.entries()) {
     repeat /= taps
-    const place = placeOf(coordinates[axes.length - 1 - a] ?? 0, axis, sampling)
-    const [first, factors] = weightsAt(place, mode)
-    for (let i = 0; i < taps ** axes.length; i++) {
-      const tap = floor(i / repeat) % taps
-      // A place that is no number, or too far away for one, is outside.
-      const index = Number.isFinite(first) ? indexOf(first + tap, axis, padding) : padding === 'zeros' ? -1 : 0
-      offsets[at + i] = (offsets[at + i] ?? 0) + Math.max(index, 0) * axis.stride
-      weights[at + i] =
-        index < 0 ? 0 : (weights[at + i] ?? 0) * (Number.isFinite(first) ? (factors[tap] ?? 0) : 1 / taps)
+    const [first, factors] = weightsAt(placeOf(coordinates[axes.length - 1 - a] ?? 0, axis, sampling), mode)
+    // A place that is no number, or too far away for one, is outside; what stands for it is the first element.
+    const isPlace = Number.isFinite(first)
+    for (let i = at; i < end; i++) {
+      const tap = floor((i - at) / repeat) % taps
+      const index = isPlace ? indexOf(first + tap, axis, padding) : padding === 'zeros' ? -1 : 0
+      const offset = offsets[i] ?? 0
+      offsets[i] = offset < 0 || index < 0 ? -1 : offset + index * axis.stride
+      weights[i] = (weights[i] ?? 0) * (isPlace ? (factors[tap] ?? 0) : 1 / taps)
     }
   }
 }
@@ -154,21 +157,26 @@ function* gridSample(node: GraphNode, inputs: Inputs): Lowering<readonly Value[]
   const taps = tapsOf[sampling.mode] ** rank
   const y = allocateFor('float32', dims)
   yield host('sample a grid', [x.data, grid.data] as const, [y] as const, ([map, coordinates], [to]) => {
-    const offsets = new Int32Array(count * taps)
-    const weights = new Float64Array(count * taps)
+    const offsets = new Int32Array(atOnce * taps)
+    const weights = new Float64Array(atOnce * taps)
     for (let n = 0; n < batch; n++) {
-      for (let i = 0; i < count; i++) {
-        const from = (n * count + i) * rank
-        sample(sampling, coordinates.subarray(from, from + rank), i * taps, offsets, weights)
-      }
-      for (let c = 0; c < channels; c++) {
-        const plane = (n * channels + c) * area
-        const out = (n * channels + c) * count
-        for (let i = 0; i < count; i++) {
-          let sum = 0
-          for (let t = i * taps; t < (i + 1) * taps; t++)
-            if (weights[t] !== 0) sum += (weights[t] ?? 0) * (map[plane + (offsets[t] ?? 0)] ?? 0)
-          to[out + i] = sum
+      for (let first = 0; first < count; first += atOnce) {
+        const here = Math.min(atOnce, count - first)
+        for (let i = 0; i < here; i++) {
+          const from = (n * count + first + i) * rank
+          sample(sampling, coordinates.subarray(from, from + rank), i * taps, offsets, weights)
+        }
+        for (let c = 0; c < channels; c++) {
+          const plane = (n * channels + c) * area
+          const out = (n * channels + c) * count + first
+          for (let i = 0; i < here; i++) {
+            let sum = 0
+            for (let t = i * taps; t < (i + 1) * taps; t++) {
+              const offset = offsets[t] ?? -1
+              if (offset >= 0) sum += (weights[t] ?? 0) * (map[plane + offset] ?? 0)
+            }
+            to[out + i] = sum
+          }
         }
       }
     }
