@@ -10,6 +10,7 @@ import type { NumericArray } from '../onnx/types'
 import { planArena } from './arena'
 import { findEntries } from './entries'
 import { usableMemory } from './memory'
+import { finish, type Work } from './slices'
 import { isHost, type HostStep } from './steps'
 import { endsOf, type Trace } from './trace'
 import { isArray, lifetimes } from './uses'
@@ -46,6 +47,9 @@ interface Slot {
   readonly offset: number
 }
 
+/** Steps placed between two pauses. */
+const stepsAtOnce = 256
+
 /** A graph planned for inputs of given sizes. Instances run it; each has memory of its own. */
 export class Plan {
   readonly trace: Trace
@@ -80,27 +84,33 @@ export class Plan {
 
   /** Makes an instance: memory, and the steps compiled for it. */
   instantiate(): PlanInstance {
+    return finish(this.instantiation())
+  }
+
+  /** {@link Plan.instantiate} with pauses. */
+  *instantiation(): Work<PlanInstance> {
     const memory = new ArrayBuffer(this.arenaBytes)
     const steps: Step[] = []
     const parts: (Stretch | HostPart)[] = []
     const entries = new Map<string, Entry>()
     const inputOf = new Map([...this.entries].map(([name, index]) => [index, name]))
-    this.trace.steps.forEach(({ step }, index) => {
+    for (const [index, { step }] of this.trace.steps.entries()) {
+      if (index % stepsAtOnce === 0) yield
       if (isHost(step)) {
         parts.push({ kind: 'host', step, reads: step.reads.map(this.place), writes: step.writes.map(this.place) })
-        return
+        continue
       }
       const relocated = this.relocate(step, memory)
       const input = inputOf.get(index)
       if (input !== undefined) {
         entries.set(input, { step: relocated, index })
-        return
+        continue
       }
       const first = steps.push(relocated) - 1
       const last = parts.at(-1)
       if (last?.kind === 'backend') parts.splice(-1, 1, { ...last, last: first + 1 })
       else parts.push({ kind: 'backend', first, last: first + 1 })
-    })
+    }
     const slots = (values: ReadonlyMap<string, Value>): Map<string, Slot> =>
       new Map(
         [...values].flatMap(([name, value]) => {

@@ -57,7 +57,7 @@ export class Plans {
     const key = this.keyOf(inputs)
     const begun = this.begun.get(key)
     if (begun !== undefined) return begun
-    const made = finishInSlices(this.make(inputs)).then((planned) => this.keep(inputs, planned))
+    const made = finishInSlices(this.makeReady(inputs)).then((planned) => this.keep(inputs, planned))
     this.begun.set(key, made)
     try {
       return await made
@@ -94,6 +94,13 @@ export class Plans {
       this.kept.delete(oldest)
       if (old !== undefined) disposeIdle(old)
     }
+    return planned
+  }
+
+  /** The plan with an instance, which takes about as long. */
+  private *makeReady(inputs: Inputs): Work<Planned> {
+    const planned = yield* this.make(inputs)
+    if ('plan' in planned) planned.idle.push(yield* planned.plan.instantiation())
     return planned
   }
 

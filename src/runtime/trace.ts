@@ -48,24 +48,25 @@ export function endsOf({ outputs, rest }: Trace): ReadonlyMap<string, Value> {
 
 /** Nodes and turns that loops may add to a trace; where they would add more, they are run node by node. */
 const mostLoopedNodes = 1 << 14
+/** Steps of one node between two pauses: a recurrent layer has some for each of its own. */
+const stepsAtOnce = 64
 const none: readonly Value[] = []
 
 /**
  * Records what the graph does with inputs of these types and sizes, whose arrays stand for their places in memory.
- * Pauses after each node.
+ * Pauses after each node, and within those of many steps.
  */
 export function* traceGraph(backend: Backend, graph: Graph, inputs: ReadonlyMap<string, Value>): Work<Trace> {
   const steps: TracedStep[] = []
-  const record =
-    (node: GraphNode | undefined) =>
-    <R>(lowering: Lowering<R>): R => {
-      let state = lowering.next()
-      while (state.done !== true) {
-        steps.push({ step: state.value, node })
-        state = lowering.next()
-      }
-      return state.value
+  const record = function* <R>(node: GraphNode | undefined, lowering: Lowering<R>): Work<R> {
+    let state = lowering.next()
+    while (state.done !== true) {
+      steps.push({ step: state.value, node })
+      if (steps.length % stepsAtOnce === 0) yield
+      state = lowering.next()
     }
+    return state.value
+  }
   const late: GraphNode[] = []
   let reason = ''
   let begun = 0
@@ -96,7 +97,7 @@ export function* traceGraph(backend: Backend, graph: Graph, inputs: ReadonlyMap<
     let results: readonly Value[]
     try {
       const constant = isKnown ? evaluateConstant(backend, operands, lower)?.map(asKnown) : undefined
-      results = constant ?? record(node)(lower())
+      results = constant ?? (yield* record(node, lower()))
     } catch (error) {
       if (!(error instanceof NotPlannable)) throw error
       state = walk.throw(error)
@@ -110,7 +111,7 @@ export function* traceGraph(backend: Backend, graph: Graph, inputs: ReadonlyMap<
   const outputs = new Map<string, Value>()
   for (const { name } of graph.outputs) {
     const value = values.get(name)
-    if (value !== undefined) outputs.set(name, record(undefined)(contiguous(value)))
+    if (value !== undefined) outputs.set(name, yield* record(undefined, contiguous(value)))
     else if (rest?.graph.outputs.every((output) => output.name !== name) !== false)
       throw new ModelError({ op: 'onnx', message: `nobody computes the output "${name}"` })
   }

@@ -207,6 +207,25 @@ test('a saved session has its recurrent layers', async () => {
   expect((await InferenceSession.create(path)).runSync(feedsOf(c))).toEqual(wanted)
 })
 
+test('a layer of many steps is planned while the event loop turns', async () => {
+  const c = full('LSTM')
+  const [steps, batch] = [1500, c.batch]
+  const session = await InferenceSession.create(layer(c))
+  let turns = 0
+  let isRunning = true
+  const turn = (): void => {
+    turns++
+    if (isRunning) setImmediate(turn)
+  }
+  setImmediate(turn)
+  await session.run({
+    ...feedsOf(c),
+    x: feed([steps, batch, c.width], new Array<number>(steps * batch * c.width).fill(1)),
+  })
+  isRunning = false
+  expect(turns).toBeGreaterThan(5)
+})
+
 describe('lengths of sequences', () => {
   const lengthsOf = (...list: number[]): Tensor => new Tensor('int32', Int32Array.from(list), [list.length])
 
