@@ -70,8 +70,8 @@ async function readCorpus(folder) {
     ]),
     { made: 'here' },
   )
-  const control = readFileSync(join(root, 'test/fixtures/onnx/control.onnx'))
-  return { models, saved, control: [control], safetensors: [safetensors], npy: [npyFile()] }
+  const own = ['control', 'detection'].map((name) => readFileSync(join(root, `test/fixtures/onnx/${name}.onnx`)))
+  return { models, saved, own, safetensors: [safetensors], npy: [npyFile()] }
 }
 
 function npyFile() {
@@ -123,7 +123,7 @@ function caseOf(number, corpus) {
           ? ['safetensors', corpus.safetensors]
           : which === 9
             ? ['npy', corpus.npy]
-            : ['control', corpus.control]
+            : ['own', corpus.own]
   const file = pick(files)
   return { kind, bytes: damaged(file, pick(files), random) }
 }
@@ -147,7 +147,7 @@ function attempt({ kind, bytes }, path) {
     if (session.inputMetadata.some(({ type, shape }) => type === 'string' || shape === undefined)) return
     if (sizes.some((size) => size > elementLimit)) return
     // A damaged loop may well say that it has no end.
-    if (kind === 'control') session.explainPlan()
+    if (kind === 'own') session.explainPlan()
     else session.runSync(fuzzing.seededFeeds(session.inputMetadata, 1))
   } finally {
     session.dispose()

@@ -432,3 +432,31 @@ describe('ReverseSequence', () => {
     expect(() => reversed([1, 1, 1], {})).toThrow(ModelError)
   })
 })
+
+test('the model that fuzzing damages runs as it is', () => {
+  const session = InferenceSession.createSync(readFileSync(join(__dirname, '../fixtures/onnx/detection.onnx')))
+  const some = (...dims: number[]): Tensor =>
+    floats(
+      dims,
+      Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => ((i * 7) % 10) / 10),
+    )
+  const results = session.runSync({
+    map: some(1, 2, 6, 6),
+    grid: some(1, 3, 3, 2),
+    boxes: some(1, 5, 4),
+    scores: some(1, 2, 5),
+    rois: some(2, 4),
+    images: longs([2], [0, 0]),
+    steps: some(4, 2, 3),
+    lengths: new Tensor('int32', Int32Array.of(4, 2), [2]),
+    keep: new Tensor('bool', Uint8Array.of(1, 0, 1), [3]),
+  })
+  expect(Object.entries(results).map(([name, { dims }]) => [name, dims.join()])).toEqual([
+    ['sampled', '1,2,3,3'],
+    ['regions', '2,2,2,2'],
+    ['picked', '6,3'],
+    ['kept', '1,2,2,3'],
+    ['turned', '4,2,3'],
+    ['y', '4,2,2,2'],
+  ])
+})
