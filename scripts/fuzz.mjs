@@ -70,8 +70,15 @@ async function readCorpus(folder) {
     ]),
     { made: 'here' },
   )
-  const own = ['control', 'detection'].map((name) => readFileSync(join(root, `test/fixtures/onnx/${name}.onnx`)))
-  return { models, saved, own, safetensors: [safetensors], npy: [npyFile()] }
+  const own = (name) => [readFileSync(join(root, `test/fixtures/onnx/${name}.onnx`))]
+  return {
+    models,
+    saved,
+    control: own('control'),
+    detection: own('detection'),
+    safetensors: [safetensors],
+    npy: [npyFile()],
+  }
 }
 
 function npyFile() {
@@ -113,7 +120,7 @@ function damaged(bytes, other, random) {
 function caseOf(number, corpus) {
   const random = randomOf(number)
   const pick = (list) => list[random(list.length)]
-  const which = random(11)
+  const which = random(12)
   const [kind, files] =
     which < 6
       ? ['onnx', corpus.models]
@@ -123,7 +130,9 @@ function caseOf(number, corpus) {
           ? ['safetensors', corpus.safetensors]
           : which === 9
             ? ['npy', corpus.npy]
-            : ['own', corpus.own]
+            : which === 10
+              ? ['control', corpus.control]
+              : ['detection', corpus.detection]
   const file = pick(files)
   return { kind, bytes: damaged(file, pick(files), random) }
 }
@@ -147,7 +156,7 @@ function attempt({ kind, bytes }, path) {
     if (session.inputMetadata.some(({ type, shape }) => type === 'string' || shape === undefined)) return
     if (sizes.some((size) => size > elementLimit)) return
     // A damaged loop may well say that it has no end.
-    if (kind === 'own') session.explainPlan()
+    if (kind === 'control') session.explainPlan()
     else session.runSync(fuzzing.seededFeeds(session.inputMetadata, 1))
   } finally {
     session.dispose()
