@@ -7,7 +7,7 @@ import { biasCorrection, quantizeWeight } from '../../src/onnx/quantize/weights'
 import { InferenceSession } from '../../src/runtime/session'
 import type { Feeds } from '../../src/runtime/feeds'
 import { Tensor } from '../../src/runtime/tensor'
-import { known } from '../../src/runtime/value'
+import { known, type Value } from '../../src/runtime/value'
 import { modelOf } from '../support/onnx-models'
 
 /** Numbers between -1 and 1 that look random and are the same each time. */
@@ -252,7 +252,7 @@ describe('the report', () => {
       floatBytes: 1,
       quantizedBytes: 1,
       validationSamples: 4,
-      outputs: [{ name: 'y', sqnrDb: 9, largestError: 1, classAgreement: undefined }],
+      outputs: [{ name: 'y', sqnrDb: 9, largestError: 1, classAgreement: undefined, otherSizes: 0 }],
       layers: [layer],
       keptFloat: [],
       search: [],
@@ -295,5 +295,62 @@ describe('the dynamic form', () => {
     const { model, report } = await quantizeOnnxDynamic(network, { excludeTypes: ['MatMul'] })
     expect(report.quantizedNodes).toBe(2)
     expect(parseModel(model).graph.nodes.some(({ op }) => op === 'MatMul')).toBe(true)
+  })
+})
+
+describe('a network that selects boxes', () => {
+  const wave = (length: number, step = 1): Float32Array =>
+    Float32Array.from({ length }, (_, i) => Math.sin(i * step) * 0.4)
+  const ints = (...list: number[]): Value => known('int64', [list.length], BigInt64Array.from(list, BigInt))
+  const floatsOf = (dims: readonly number[], data: Float32Array): Value => known('float32', dims, data)
+  const detector = modelOf({
+    opset: 16,
+    inputs: { x: ['float32', ['n', 3, 8, 8]] },
+    outputs: { best: 'float32', scores: 'float32' },
+    nodes: [
+      ['Conv', ['x', 'w1'], ['c'], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }],
+      ['Relu', ['c'], ['f']],
+      ['Conv', ['f', 'w2'], ['b'], { kernel_shape: [1, 1] }],
+      ['Reshape', ['b', 'four'], ['flat']],
+      ['Transpose', ['flat'], ['boxes'], { perm: [0, 2, 1] }],
+      ['Conv', ['f', 'w3'], ['s'], { kernel_shape: [1, 1] }],
+      ['Reshape', ['s', 'two'], ['logits']],
+      ['Sigmoid', ['logits'], ['scores']],
+      ['NonMaxSuppression', ['boxes', 'scores', 'most', 'overlap', 'least'], ['picked'], { center_point_box: 1 }],
+      ['Squeeze', ['boxes', 'first'], ['rows']],
+      ['Gather', ['picked', 'third'], ['index'], { axis: 1 }],
+      ['Squeeze', ['index', 'one'], ['at']],
+      ['Gather', ['rows', 'at'], ['best']],
+    ],
+    constants: {
+      w1: floatsOf([8, 3, 3, 3], wave(216)),
+      w2: floatsOf([4, 8, 1, 1], wave(32, 0.7)),
+      w3: floatsOf([2, 8, 1, 1], wave(16, 0.3)),
+      ...{ four: ints(0, 4, -1), two: ints(0, 2, -1), most: ints(20), first: ints(0), third: ints(2), one: ints(1) },
+      overlap: floatsOf([1], Float32Array.of(0.5)),
+      least: floatsOf([1], Float32Array.of(0.5)),
+    },
+  })
+  const samples = Array.from({ length: 30 }, (_, k) => ({
+    x: new Tensor(
+      'float32',
+      Float32Array.from({ length: 192 }, (__, i) => Math.sin(i * k + i)),
+      [1, 3, 8, 8],
+    ),
+  }))
+
+  test('is quantized, runs, and is told apart where it selects another number of them', async () => {
+    const { model, report } = await quantizeOnnx(detector, { calibration: samples, validation: samples })
+    expect(report.quantizedNodes).toBeGreaterThan(3)
+    const [best, scores] = report.outputs
+    expect(scores).toMatchObject({ name: 'scores', otherSizes: 0 })
+    expect(scores?.sqnrDb).toBeGreaterThan(25)
+    expect(Number.isFinite(best?.sqnrDb)).toBe(true)
+    expect(best?.otherSizes).toBeGreaterThan(0)
+    expect(report.advice.join(' ')).toContain('Output "best" has other sizes than in float in')
+    const session = InferenceSession.createSync(model)
+    expect(session.explainPlan()).toContain('qconv')
+    expect(session.explainPlan()).toMatch(/then \d nodes, run node by node because input 0 of node .* \(NonMaxSuppression\)/)
+    expect(session.runSync(samples[3] ?? {})['best']?.dims[1]).toBe(4)
   })
 })

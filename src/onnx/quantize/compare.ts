@@ -13,6 +13,11 @@ export interface ValueReport {
   readonly largestError: number
   /** Share of rows (last axis) whose largest element is the same one; undefined where the last axis has one element. */
   readonly classAgreement: number | undefined
+  /**
+   * Samples in which the two have different sizes, as where a network selects boxes: nothing stands beside what is left out,
+   * so the int8 value counts as zeros there, and none of its rows as agreeing.
+   */
+  readonly otherSizes: number
 }
 
 /** Runs a float and an int8 model side by side and measures their outputs and some values between. */
@@ -71,19 +76,22 @@ export class Meter {
   private rows = 0
   private agreeing = 0
   private classes = 1
+  private otherSizes = 0
 
   /** @param classes - Length of a row: elements of which one is the largest. */
   add(expected: Float32Array, got: Float32Array, classes: number): void {
     this.classes = Math.max(this.classes, classes)
+    const isAlike = got.length === expected.length
+    if (!isAlike) this.otherSizes++
     expected.forEach((value, i) => {
-      const error = (got[i] ?? NaN) - value
+      const error = (isAlike ? (got[i] ?? NaN) : 0) - value
       this.signal += value * value
       this.noise += error * error
       this.largest = Math.max(this.largest, Math.abs(error))
     })
     for (let begin = 0; classes > 1 && begin < expected.length; begin += classes) {
       this.rows++
-      if (argmax(expected, begin, classes) === argmax(got, begin, classes)) this.agreeing++
+      if (isAlike && argmax(expected, begin, classes) === argmax(got, begin, classes)) this.agreeing++
     }
   }
 
@@ -92,6 +100,7 @@ export class Meter {
       sqnrDb: this.noise === 0 ? Infinity : 10 * Math.log10(this.signal / this.noise),
       largestError: this.largest,
       classAgreement: this.classes > 1 && this.rows > 0 ? this.agreeing / this.rows : undefined,
+      otherSizes: this.otherSizes,
     }
   }
 }

@@ -59,6 +59,11 @@ export function adviceFor(report: Omit<QuantizationReport, 'advice'>, method: st
     advice.push('Nothing was compared: give validation samples to learn what int8 costs.')
     return advice
   }
+  const selecting = report.outputs.filter(({ otherSizes }) => otherSizes > 0)
+  if (selecting.length > 0)
+    advice.push(
+      `${selecting.map(({ name, otherSizes }) => `Output "${name}" has other sizes than in float in ${String(otherSizes)} samples`).join(', ')}: the model selects something else. Judge it by a metric of your own.`,
+    )
   const poor = report.outputs.filter(({ sqnrDb }) => sqnrDb < poorOutput)
   if (poor.length === 0) return advice
   const worst = worstLayers(report.layers).filter(({ sqnrDb = Infinity }) => sqnrDb < poorLayer)
