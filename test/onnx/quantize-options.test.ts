@@ -350,7 +350,9 @@ describe('a network that selects boxes', () => {
     expect(report.advice.join(' ')).toContain('Output "best" has other sizes than in float in')
     const session = InferenceSession.createSync(model)
     expect(session.explainPlan()).toContain('qconv')
-    expect(session.explainPlan()).toMatch(/then \d nodes, run node by node because input 0 of node .* \(NonMaxSuppression\)/)
+    expect(session.explainPlan()).toMatch(
+      /then \d nodes, run node by node because input 0 of node .* \(NonMaxSuppression\)/,
+    )
     expect(session.runSync(samples[3] ?? {})['best']?.dims[1]).toBe(4)
   })
 })
