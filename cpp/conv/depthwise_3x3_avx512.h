@@ -1,14 +1,12 @@
 // Depthwise 3x3 kernels at stride 1 or 2 along the width, codes out, for AVX512-VNNI: the lines of depthwise.h.
 //
-// Vector 64 channels on zmm; up to 32, what is left of many layers, on ymm, whose operations have three ports instead
-// of
-//        two. Both read the same packed weights: the low half of each vector holds the first 32 channels.
+// Vector 64 channels on zmm; up to 32, what is left of many layers, on ymm, whose operations have three ports, not two.
+//        Both read the same packed weights: the low half of each vector holds the first 32 channels.
 // Column three taps are interleaved once, by 8 unpacks, and serve three outputs at step 1, one and a half at step 2.
 // Rows   two output rows at a time where their taps are a line apart: a column is four lines then, and serves both.
 // Regs   12 of columns + 4 accumulators of 32. One row: 12 of W; two: 8 of 24 of W from the stack, as operands.
-// Bound  by the two ports of zmm operations. For 64 outputs of one row 8 unpacks, 12 vpdpbusd and an epilogue of 17 to
-// 24
-//        make 19 cycles or more; of two rows, 17.
+// Bound  by the two ports of zmm operations. 64 outputs of one row take 8 unpacks, 12 vpdpbusd and 17 to 24 operations
+//        of the epilogue, 19 cycles or more; of two rows half of the unpacks, 17 cycles.
 // Tails  n: masked store.
 //
 // Only files of instruction sets that include AVX512-VNNI include this.

@@ -11,7 +11,7 @@ namespace {
 template <int kLines>
 class DepthwiseColumns {
  public:
-  const uint8_t* at[kLines];  // plus `distance`: where the column is
+  const uint8_t* at[kLines];  // a column is at these plus its distance
 
   INT8_INLINE DepthwiseColumns(const DepthwiseSquare& s, int64_t line, int64_t first)
       : column_(s.column), left_(s.left), square_(&s), lines_(s.lines + line), first_(first) {

@@ -50,7 +50,8 @@ void copy_strip(const ConvGeometry& geometry, const Strip& strip, const StripCop
 // The same for `pixels` pixels of `channels` input channels each.
 void copy_line(const uint8_t* x, int64_t pixels, int64_t channels, const StripCopy& copy, uint8_t* out);
 
-// Has task(begin, end) work on all strips, on the pool's threads or on this one. It returns false where memory ran out.
+// Has task(begin, end) work on all strips, on the pool's threads or on this one. A task returns false where memory ran
+// out.
 template <class Task>
 Status for_strips(const StripPlan& plan, bool threads, Task&& task) {
   std::atomic<bool> out_of_memory{false};

@@ -41,6 +41,7 @@ F32x16 scaled(const float* x, Lanes lanes, const Affine16<kVarying>& affine) {
   return select(is_nan(s), splat(0.0f), s);
 }
 
+// Floats are fetched so many ahead of their use: they mostly come from beyond the second cache.
 constexpr int64_t kAhead = 1024;
 
 // Whole vectors of codes with one scale; returns how many elements were done.

@@ -151,7 +151,8 @@ __attribute__((noinline)) void store_wide(const __m512i (&acc)[MR][NV], const Ge
 
 // How an epilogue is compiled: much code, a copy for each tile. kCompact has s32 and f32 in one copy for all tiles of a
 // size, by way of memory; a loop over rows cannot have that call in it (a twentieth slower on AMX). kSeldom, for tiles
-// of what is left, also takes the constants for all codes, and has no code for others.
+// of what is left and of rows whose K is no multiple of 4, also takes the constants for all codes, and has no code for
+// others.
 enum class Finish { kInline, kCompact, kSeldom };
 
 // The epilogue of rows first to first+m-1 of the block, m <= MR: acc holds offset + sum(x*w), and is consumed.
