@@ -1,18 +1,20 @@
 /** What detection networks end in: boxes without their doubles, and features cut out by boxes. */
 import type { GraphNode } from '../../graph/graph'
-import { contiguous } from '../../runtime/format'
 import { host, type Lowering } from '../../runtime/steps'
-import { allocateFor, computed, ofType, type TypedValue, type Value } from '../../runtime/value'
+import { allocateFor, computed, type Value } from '../../runtime/value'
 import { checkShape, shapeText } from '../../tensor/shape'
-import { need, needKnown, optionalKnown, unsupported, wrong, type Inputs, type Operators } from './operator'
+import {
+  contiguousOf,
+  need,
+  needKnown,
+  optionalKnown,
+  unsupported,
+  wrong,
+  type Inputs,
+  type Operators,
+} from './operator'
 
 const { fround, max, min, ceil } = Math
-
-type Floats = TypedValue<'float32'>
-
-function* floats(node: GraphNode, value: Value, what: string): Lowering<Floats> {
-  return (yield* contiguous(ofType(node, value, what, 'float32') as Value)) as Floats
-}
 
 /** Boxes by their corners, with their areas. */
 interface Boxes {
@@ -92,8 +94,8 @@ function parameter(node: GraphNode, inputs: Inputs, i: number): number | undefin
 
 /** Rows of batch, class and box. How many there are depends on the data. */
 function* nonMaxSuppression(node: GraphNode, inputs: Inputs): Lowering<readonly Value[]> {
-  const boxes = yield* floats(node, needKnown(node, inputs, 0), 'boxes')
-  const scores = yield* floats(node, needKnown(node, inputs, 1), 'scores')
+  const boxes = yield* contiguousOf(node, needKnown(node, inputs, 0), 'boxes', 'float32')
+  const scores = yield* contiguousOf(node, needKnown(node, inputs, 1), 'scores', 'float32')
   const most = parameter(node, inputs, 2) ?? 0
   const overlapping = parameter(node, inputs, 3) ?? 0
   const above = parameter(node, inputs, 4)
@@ -211,11 +213,9 @@ const mostSamples = 1024
 
 /** Regions of a map, each as a grid of bins: the mean or the largest of samples between elements. */
 function* roiAlign(node: GraphNode, inputs: Inputs): Lowering<readonly Value[]> {
-  const x = yield* floats(node, need(node, inputs, 0), 'X')
-  const rois = yield* floats(node, need(node, inputs, 1), 'rois')
-  const images = (yield* contiguous(
-    ofType(node, need(node, inputs, 2), 'batch_indices', 'int64') as Value,
-  )) as TypedValue<'int64'>
+  const x = yield* contiguousOf(node, need(node, inputs, 0), 'X', 'float32')
+  const rois = yield* contiguousOf(node, need(node, inputs, 1), 'rois', 'float32')
+  const images = yield* contiguousOf(node, need(node, inputs, 2), 'batch_indices', 'int64')
   const { attributes } = node
   const mode = attributes.string('mode', 'avg')
   const oldest = node.opset < 16 ? 'output_half_pixel' : 'half_pixel'

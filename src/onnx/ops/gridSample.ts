@@ -1,10 +1,9 @@
 /** GridSample: elements of a map at places that a second input names. PyTorch: `torch.nn.functional.grid_sample`. */
 import type { GraphNode } from '../../graph/graph'
-import { contiguous } from '../../runtime/format'
 import { host, type Lowering } from '../../runtime/steps'
-import { allocateFor, computed, ofType, type TypedValue, type Value } from '../../runtime/value'
+import { allocateFor, computed, type Value } from '../../runtime/value'
 import { checkShape, shapeText, sizeOf, stridesOf, type Shape } from '../../tensor/shape'
-import { need, unsupported, wrong, type Inputs, type Operators } from './operator'
+import { contiguousOf, need, unsupported, wrong, type Inputs, type Operators } from './operator'
 
 const { fround, floor, trunc } = Math
 
@@ -139,10 +138,8 @@ function readSampling(node: GraphNode, spatial: Shape): Sampling {
 }
 
 function* gridSample(node: GraphNode, inputs: Inputs): Lowering<readonly Value[]> {
-  const x = (yield* contiguous(ofType(node, need(node, inputs, 0), 'X', 'float32') as Value)) as TypedValue<'float32'>
-  const grid = (yield* contiguous(
-    ofType(node, need(node, inputs, 1), 'grid', 'float32') as Value,
-  )) as TypedValue<'float32'>
+  const x = yield* contiguousOf(node, need(node, inputs, 0), 'X', 'float32')
+  const grid = yield* contiguousOf(node, need(node, inputs, 1), 'grid', 'float32')
   const [batch = 0, channels = 0, ...spatial] = x.dims
   const rank = spatial.length
   const places = grid.dims.slice(1, -1)

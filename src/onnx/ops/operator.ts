@@ -2,8 +2,10 @@
 import { ModelError, UnsupportedOperatorError } from '../../errors'
 import type { GraphNode } from '../../graph/graph'
 import { describeNode } from '../../graph/graph'
+import { contiguous } from '../../runtime/format'
 import type { Lowering } from '../../runtime/steps'
-import type { Value } from '../../runtime/value'
+import { ofType, type TypedValue, type Value } from '../../runtime/value'
+import type { ElementType } from '../types'
 
 /** A node's inputs; undefined where an optional one is absent. */
 export type Inputs = readonly (Value | undefined)[]
@@ -44,6 +46,16 @@ export function optionalKnown(node: GraphNode, inputs: Inputs, i: number): Value
  * @internal
  */
 export class NotPlannable extends Error {}
+
+/** A value in row-major order that has to be of one type; `what` names it where it is not. */
+export function* contiguousOf<T extends ElementType>(
+  node: GraphNode,
+  value: Value,
+  what: string,
+  type: T,
+): Lowering<TypedValue<T>> {
+  return (yield* contiguous(ofType(node, value, what, type) as Value)) as TypedValue<T>
+}
 
 /** Elements of a known value of integers, as numbers. */
 export function integers(value: Value): number[] {

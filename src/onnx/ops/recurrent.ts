@@ -3,11 +3,10 @@
  * at every step. A state lies where the output `Y` has it, or beside it where sequences have lengths of their own.
  */
 import type { GraphNode } from '../../graph/graph'
-import { contiguous } from '../../runtime/format'
 import { host, type Lowering } from '../../runtime/steps'
-import { allocateFor, computed, ofType, type TypedValue, type Value } from '../../runtime/value'
+import { allocateFor, computed, type TypedValue, type Value } from '../../runtime/value'
 import { checkShape, shapeText, stridesOf } from '../../tensor/shape'
-import { integers, need, wrong, type Inputs, type Operators } from './operator'
+import { contiguousOf, integers, need, wrong, type Inputs, type Operators } from './operator'
 import { Cell, type Gates, type State } from './recurrentCell'
 import { directionsOf, kinds, type Direction, type Kind } from './recurrentWeights'
 import { copyBlock } from './strided'
@@ -24,7 +23,7 @@ function layer(kind: Kind, advance: Advance) {
     const turned = function* (value: Floats): Lowering<Floats> {
       return isBatchFirst ? yield* swapped(value, 0, 1) : value
     }
-    const x = yield* turned(yield* floats(node, need(node, inputs, 0), 'X'))
+    const x = yield* turned(yield* contiguousOf(node, need(node, inputs, 0), 'X', 'float32'))
     const [steps = 0, batch = 0] = x.dims
     const { directions, hidden } = directionsOf(node, inputs, kind, x.dims)
     const count = directions.length
@@ -35,7 +34,7 @@ function layer(kind: Kind, advance: Advance) {
       const given = inputs[index]
       if (given === undefined)
         return { ...computed('float32', stateDims, allocateFor('float32', stateDims)), known: true }
-      const value = yield* floats(node, given, 'the initial state')
+      const value = yield* contiguousOf(node, given, 'the initial state', 'float32')
       const dims = isBatchFirst ? [batch, count, hidden] : stateDims
       if (value.dims.join() !== dims.join())
         throw wrong(node, `the initial state is ${shapeText(value.dims)}, and should be ${shapeText(dims)}`)
@@ -94,10 +93,6 @@ function layer(kind: Kind, advance: Advance) {
 
 const zero = Float32Array.of(0)
 
-function* floats(node: GraphNode, value: Value, what: string): Lowering<Floats> {
-  return (yield* contiguous(ofType(node, value, what, 'float32') as Value)) as Floats
-}
-
 /** Steps, directions, batch, hidden; with the batch first batch, steps, directions, hidden. */
 function* sequences(y: Floats, isBatchFirst: boolean): Lowering<Floats> {
   return isBatchFirst ? yield* swapped(yield* swapped(y, 1, 2), 0, 1) : y
@@ -122,7 +117,7 @@ function* swapped(value: Floats, a: number, b: number): Lowering<Floats> {
 function* usedRows(node: GraphNode, inputs: Inputs, steps: number, batch: number): Lowering<Uint8Array | undefined> {
   const given = inputs[4]
   if (given === undefined) return undefined
-  const lengths = (yield* contiguous(ofType(node, given, 'sequence_lens', 'int32') as Value)) as TypedValue<'int32'>
+  const lengths = yield* contiguousOf(node, given, 'sequence_lens', 'int32')
   if (lengths.dims.join() !== String(batch))
     throw wrong(node, `sequence_lens has ${shapeText(lengths.dims)} entries for ${String(batch)} rows`)
   if (lengths.known && integers(lengths).every((length) => length === steps)) return undefined
