@@ -14,7 +14,7 @@ constexpr int64_t kBlocksPerThread = 4;
 constexpr int64_t kLeastTiles = 4;
 // A sleeping thread takes longer to wake than what two would save on less; one that is awake has to be told.
 constexpr int64_t kThreadedNs = 20000;
-constexpr int64_t kAwakeThreadedNs = 6000;
+constexpr int64_t kAwakeThreadedNs = 3000;
 // Of one thread, roughly: results through an epilogue, weights from the second cache or beyond.
 constexpr int64_t kResultsPerNs = 8;
 constexpr int64_t kWeightBytesPerNs = 32;

@@ -81,7 +81,7 @@ Status run_gemm(const BoundQuantized& op, const Source& source, int64_t rows, in
   };
   const int64_t tasks = ceil_div(rows, plan.rows) * columns;
   if (plan.threads) {
-    parallel_for(tasks, 1, task);
+    share_among_threads(tasks, task);
   } else {
     task(0, tasks);
   }

@@ -24,7 +24,7 @@ const uint8_t* as_u8(const BoundQuantized& op, std::span<const uint8_t> x) {
   uint8_t* copy = scratch<uint8_t>(Scratch::kInput, static_cast<int64_t>(x.size()));
   if (copy == nullptr) return nullptr;
   auto task = [&](int64_t begin, int64_t end) { copy_flipped(x.data() + begin, copy + begin, end - begin, op.x_flip); };
-  parallel_for(static_cast<int64_t>(x.size()), 256 << 10, task);
+  parallel_for(static_cast<int64_t>(x.size()), 64 << 10, task);
   return copy;
 }
 

@@ -87,7 +87,7 @@ Status qmatmul_for(const GemmRow& row, const CodesIn& a, const CodesIn& b, std::
   // Too few entries for the threads share their rows instead, where these are worth it.
   const bool enough = batch >= num_threads() || !worth_threads(one, row.macs_per_ns);
   if (batch > 1 && enough && worth_threads(all, row.macs_per_ns)) {
-    parallel_for(batch, 1, task);
+    share_among_threads(batch, task);
   } else {
     task(0, batch);
   }

@@ -59,7 +59,7 @@ Status for_strips(const StripPlan& plan, bool threads, Task&& task) {
     if (!task(begin, end)) out_of_memory.store(true, std::memory_order_relaxed);
   };
   if (threads) {
-    parallel_for(plan.total, 1, part);
+    share_among_threads(plan.total, part);
   } else {
     part(0, plan.total);
   }

@@ -112,7 +112,7 @@ Status run_phase(const BoundQuantized& op, const PlacedPhase& phase, const uint8
   };
   const int64_t tasks = blocks.count() * columns;
   if (plan.threads) {
-    parallel_for(tasks, 1, task);
+    share_among_threads(tasks, task);
   } else {
     task(0, tasks);
   }

@@ -1,6 +1,10 @@
-// The pool: callers publish jobs that live on their own stacks; workers join a job, take ranges of it from atomic
-// counters, and leave. A caller works on its own job first and then waits only for workers that have joined, so it
-// never depends on a worker being awake, and any number of callers can share the workers.
+// The pool: callers publish jobs that live on their own stacks, by an invitation in each worker's seat; workers take
+// ranges of a job from atomic counters, and leave. A caller works on its own job first, takes back what invitations are
+// still there, and then waits only for workers that have come, so it never depends on a worker being awake, and any
+// number of callers can share the workers.
+//
+// Between cores that are awake a job costs a few transfers of cache lines and no lock: the seat there, the job there,
+// its counter of those who are done back.
 //
 // Parts. A job has a part for each thread, the same one in every job, and only who has done its own helps with others.
 // So what a thread wrote in one layer of a network is what it reads in the next, still in its own cache.
@@ -14,6 +18,8 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <new>
 
@@ -31,38 +37,51 @@ namespace {
 constexpr int kMaxThreads = 256;
 // Ranges per thread: enough that a slow thread does not hold up the others, few enough that the counter stays cold.
 constexpr int64_t kRangesPerThread = 4;
+// Looks at a job that is nearly done, a microsecond or two in all.
+constexpr int kPatience = 30;
+// Grains that are worth waking a thread.
+constexpr int64_t kWakingGrains = 4;
 // How long a worker looks for the next job, and a caller for its last worker, before it sleeps. A network's layers
 // follow each other within microseconds; waking a sleeper costs about 50.
-constexpr std::chrono::microseconds kSpin{30};
+constexpr std::chrono::microseconds kSpin{100};
 
-// Consecutive ranges; on a cache line of its own.
+// Consecutive grains; on a cache line of its own.
 struct alignas(64) Part {
-  std::atomic<int64_t> next{0};  // first range that nobody has taken
-  int64_t end = 0;
+  std::atomic<int64_t> next;  // first grain that nobody has taken
+  int64_t end;
 };
 constexpr int64_t kMaxParts = 32;  // more threads share them
 
-struct Job {
+struct alignas(64) Job {
   int64_t count;
-  int64_t step;  // elements per range
+  int64_t grain;
+  int64_t step;  // grains that are taken at once
   RangeFn fn;
-  int helpers;  // workers that may still join; guarded by the pool's mutex
   int64_t part_count;
-  std::array<Part, kMaxParts> parts;
-  std::atomic<int> joined{0};  // workers inside; after the last decrement the worker does not touch the job
-  Job* previous = nullptr;     // list of open jobs; guarded by the pool's mutex
-  Job* following = nullptr;
+  alignas(64) std::atomic<int> done{0};  // workers that came and went; after counting, a worker does not touch the job
+  alignas(64) std::array<std::byte, sizeof(Part) * kMaxParts> storage;  // the parts in use are constructed, no more
+
+  Part* place(int64_t i) { return reinterpret_cast<Part*>(storage.data()) + i; }
+  Part& part(int64_t i) { return *std::launder(place(i)); }
 };
+
+// A worker's seat: the address of the job that it is invited to, or 0, plus kBusy while it works on another.
+struct alignas(64) Seat {
+  std::atomic<uintptr_t> state{0};
+  std::atomic<bool> asleep{false};
+  std::mutex mutex;
+  std::condition_variable wake;
+};
+constexpr uintptr_t kBusy = 1;
 
 struct Pool {
   std::mutex mutex;
-  std::condition_variable work;      // a job was opened
-  std::condition_variable finished;  // some job's last worker left
-  Job* first = nullptr;
-  int started = 0;
-  std::atomic<int> workers{0};  // changed under the mutex, as is the next
+  std::condition_variable finished;  // some job's worker left
+  int seated = 0;                    // workers that have begun
+  std::atomic<int> workers{0};       // changed under the mutex
   std::atomic<int> sleeping{0};
-  std::atomic<uint64_t> opened{0};  // jobs so far: what spinning workers watch
+  std::atomic<int> waiting{0};  // callers asleep until a worker leaves
+  std::array<Seat, kMaxThreads> seats;
 };
 
 std::atomic<Pool*> g_pool{nullptr};
@@ -113,74 +132,130 @@ void take_ranges(Job& job, int64_t thread) {
   t_in_task = true;
   const int64_t own = thread < job.part_count ? thread : 1 + thread % (job.part_count - 1);
   for (int64_t i = 0; i < job.part_count; i++) {
-    Part& part = job.parts[static_cast<size_t>((own + i) % job.part_count)];
-    while (true) {
-      const int64_t range = part.next.fetch_add(1, std::memory_order_relaxed);
-      if (range >= part.end) break;
-      job.fn(range * job.step, std::min((range + 1) * job.step, job.count));
+    Part& part = job.part((own + i) % job.part_count);
+    while (part.next.load(std::memory_order_relaxed) < part.end) {
+      const int64_t first = part.next.fetch_add(job.step, std::memory_order_relaxed);
+      if (first >= part.end) break;
+      job.fn(first * job.grain, std::min(std::min(first + job.step, part.end) * job.grain, job.count));
     }
   }
   t_in_task = false;
 }
 
-Job* joinable(const Pool& p) {
-  for (Job* job = p.first; job != nullptr; job = job->following) {
-    if (job->helpers > 0) return job;
-  }
-  return nullptr;
+// Sleeps until there is an invitation. Of `asleep` and the invitation each side writes one and then reads the other, so
+// one of them sees what it has to.
+void sleep_in(Pool& p, Seat& seat) {
+  std::unique_lock lock(seat.mutex);
+  p.sleeping++;
+  seat.asleep = true;
+  seat.wake.wait(lock, [&] { return seat.state != 0; });
+  seat.asleep = false;
+  p.sleeping--;
 }
 
 void worker() {
   Pool& p = *g_pool.load(std::memory_order_acquire);
-  std::unique_lock lock(p.mutex);
-  const int64_t thread = ++p.started;
+  const int64_t thread = [&] {
+    const std::lock_guard lock(p.mutex);
+    return ++p.seated;
+  }();
+  Seat& seat = p.seats[static_cast<size_t>(thread)];
   while (true) {
-    if (Job* job = joinable(p)) {
-      job->helpers--;
-      job->joined.fetch_add(1, std::memory_order_relaxed);
-      lock.unlock();
-      take_ranges(*job, thread);
-      lock.lock();
-      if (job->joined.fetch_sub(1, std::memory_order_release) == 1) p.finished.notify_all();
-      continue;
-    }
-    const uint64_t seen = p.opened.load(std::memory_order_relaxed);
-    lock.unlock();
-    spin_until([&] { return p.opened.load(std::memory_order_relaxed) != seen; });
-    lock.lock();
-    if (p.opened.load(std::memory_order_relaxed) == seen) {
-      p.sleeping++;
-      p.work.wait(lock, [&] { return joinable(p) != nullptr; });
-      p.sleeping--;
+    const auto invited = [&] { return seat.state.load(std::memory_order_relaxed) != 0; };
+    spin_until(invited);
+    if (!invited()) sleep_in(p, seat);
+    uintptr_t state = seat.state.exchange(kBusy);
+    while (state > kBusy) {
+      Job& job = *reinterpret_cast<Job*>(state & ~kBusy);
+      take_ranges(job, thread);
+      job.done++;
+      if (p.waiting > 0) {
+        const std::lock_guard lock(p.mutex);
+        p.finished.notify_all();
+      }
+      // Either free again, or invited to the next one meanwhile.
+      state = kBusy;
+      if (!seat.state.compare_exchange_strong(state, 0)) state = seat.state.exchange(kBusy);
     }
   }
 }
 
-// Opens a job to up to job.helpers workers, started as needed.
-void open(Pool& p, Job& job) {
-  std::unique_lock lock(p.mutex);
-  while (p.workers < job.helpers && start_detached_thread(worker)) p.workers++;
-  job.following = p.first;
-  if (p.first != nullptr) p.first->previous = &job;
-  p.first = &job;
-  p.opened.fetch_add(1, std::memory_order_relaxed);
-  const int wake = std::min(job.helpers, p.sleeping.load(std::memory_order_relaxed));
-  lock.unlock();
-  for (int i = 0; i < wake; i++) p.work.notify_one();
+// The seats that a job's invitations went to.
+struct Invited {
+  std::array<uint8_t, kMaxThreads> seats;
+  int count = 0;
+};
+
+// Invites up to `helpers` workers, started as needed: first those that have nothing to do.
+void invite(Pool& p, Job& job, int helpers, Invited& invited) {
+  if (p.workers < helpers) {
+    const std::lock_guard lock(p.mutex);
+    while (p.workers < helpers && start_detached_thread(worker)) p.workers++;
+  }
+  const int workers = p.workers;
+  const auto address = reinterpret_cast<uintptr_t>(&job);
+  for (const uintptr_t busy : {uintptr_t{0}, kBusy}) {
+    for (int i = 1; i <= workers && invited.count < helpers; i++) {
+      Seat& seat = p.seats[static_cast<size_t>(i)];
+      uintptr_t state = busy;
+      if (!seat.state.compare_exchange_strong(state, address | busy)) continue;
+      invited.seats[static_cast<size_t>(invited.count++)] = static_cast<uint8_t>(i);
+      if (!seat.asleep) continue;
+      { const std::lock_guard lock(seat.mutex); }
+      seat.wake.notify_one();
+    }
+  }
 }
 
-// Takes the job off the list, so that nobody joins any more, and waits for those who have.
-void close(Pool& p, Job& job) {
-  std::unique_lock lock(p.mutex);
-  (job.previous != nullptr ? job.previous->following : p.first) = job.following;
-  if (job.following != nullptr) job.following->previous = job.previous;
-  const auto done = [&] { return job.joined.load(std::memory_order_acquire) == 0; };
-  if (done()) return;
-  lock.unlock();
+// Waits for workers: a moment for all that were invited, as whoever is awake has come and is nearly done; then takes
+// back the invitations that nobody has followed, and waits for those who have.
+void finish(Pool& p, Job& job, const Invited& invited) {
+  int came = invited.count;
+  const auto done = [&] { return job.done.load(std::memory_order_acquire) == came; };
+  for (int i = 0; i < kPatience; i++) {
+    if (done()) return;
+    pause_cpu();
+  }
+  const auto address = reinterpret_cast<uintptr_t>(&job);
+  for (int i = 0; i < invited.count; i++) {
+    std::atomic<uintptr_t>& state = p.seats[invited.seats[static_cast<size_t>(i)]].state;
+    uintptr_t idle = address, busy = address | kBusy;
+    if (state.compare_exchange_strong(idle, 0) || state.compare_exchange_strong(busy, kBusy)) came--;
+  }
   spin_until(done);
   if (done()) return;
-  lock.lock();
-  p.finished.wait(lock, done);
+  std::unique_lock lock(p.mutex);
+  p.waiting++;  // before `done` is read again, as a worker reads it after it has counted itself
+  p.finished.wait(lock, [&] { return job.done == came; });
+  p.waiting--;
+}
+
+int awake_workers() {
+  const Pool* p = g_pool.load(std::memory_order_acquire);
+  return p == nullptr ? 0 : p->workers.load(std::memory_order_relaxed) - p->sleeping.load(std::memory_order_relaxed);
+}
+
+void share_out(int64_t count, int64_t grain, int64_t threads, RangeFn fn) {
+  if (count <= 0) return;
+  Pool* p = threads > 1 && !t_in_task ? pool() : nullptr;
+  if (p == nullptr) {
+    fn(0, count);
+    return;
+  }
+  const int64_t grains = count / grain + (count % grain != 0);
+  const int64_t wanted = threads * kRangesPerThread;
+  Job job{.count = count,
+          .grain = grain,
+          .step = grains / wanted + (grains % wanted != 0),
+          .fn = fn,
+          .part_count = std::min(threads, kMaxParts)};
+  for (int64_t i = 0; i < job.part_count; i++) {
+    new (job.place(i)) Part{.next = i * grains / job.part_count, .end = (i + 1) * grains / job.part_count};
+  }
+  Invited invited;
+  invite(*p, job, static_cast<int>(threads - 1), invited);
+  take_ranges(job, 0);
+  finish(*p, job, invited);
 }
 
 }  // namespace
@@ -204,38 +279,18 @@ void set_num_threads(int n) {
 }
 
 bool threads_are_awake() {
-  const Pool* p = g_pool.load(std::memory_order_acquire);
-  if (p == nullptr || t_in_task) return false;
-  const int awake = p->workers.load(std::memory_order_relaxed) - p->sleeping.load(std::memory_order_relaxed);
-  return awake >= num_threads() - 1;
+  return !t_in_task && awake_workers() >= num_threads() - 1;
 }
 
 void parallel_for(int64_t count, int64_t grain, RangeFn fn) {
-  if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);
   const int64_t grains = count / grain + (count % grain != 0);
-  const int64_t threads = t_in_task ? 1 : std::min<int64_t>(num_threads(), grains);
-  Pool* p = threads > 1 ? pool() : nullptr;
-  if (p == nullptr) {
-    fn(0, count);
-    return;
-  }
-  const int64_t wanted = threads * kRangesPerThread;
-  const int64_t step = (grains / wanted + (grains % wanted != 0)) * grain;
-  const int64_t ranges = count / step + (count % step != 0);
-  Job job{.count = count,
-          .step = step,
-          .fn = fn,
-          .helpers = static_cast<int>(threads - 1),
-          .part_count = std::min(threads, kMaxParts)};
-  for (int64_t i = 0; i < job.part_count; i++) {
-    Part& part = job.parts[static_cast<size_t>(i)];
-    part.next.store(i * ranges / job.part_count, std::memory_order_relaxed);
-    part.end = (i + 1) * ranges / job.part_count;
-  }
-  open(*p, job);
-  take_ranges(job, 0);
-  close(*p, job);
+  const int64_t worth = std::max(std::min<int64_t>(grains, 1 + awake_workers()), grains / kWakingGrains);
+  share_out(count, grain, std::min<int64_t>(num_threads(), worth), fn);
+}
+
+void share_among_threads(int64_t count, RangeFn fn) {
+  share_out(count, 1, std::min<int64_t>(num_threads(), count), fn);
 }
 
 }  // namespace int8

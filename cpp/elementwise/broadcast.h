@@ -19,7 +19,7 @@ Stepped<T> step_row(const T* p, int64_t stride, int64_t n, T* buffer) {
 
 // Calls row(Stepped a, Stepped b, T* y, n) for pieces of rows that cover y.
 template <class T, class Fn>
-void for_rows(const Broadcast& broadcast, const T* a, const T* b, T* y, Fn row, int64_t grain = kGrainBytesBound) {
+void for_rows(const Broadcast& broadcast, const T* a, const T* b, T* y, Fn row, int64_t grain = kGrain<T>) {
   constexpr size_t kMaxRank = 8;
   constexpr int64_t kBuffer = 256;
   const size_t rank = broadcast.shape.size();

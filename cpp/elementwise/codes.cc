@@ -10,7 +10,7 @@ namespace {
 template <class Fn>
 void for_pieces(size_t size, Fn fn) {
   auto task = [&](int64_t begin, int64_t end) { fn(begin, end - begin); };
-  parallel_for(static_cast<int64_t>(size), kGrainBytesBound, task);
+  parallel_for(static_cast<int64_t>(size), kGrain<uint8_t>, task);
 }
 
 }  // namespace

@@ -8,6 +8,10 @@
 namespace int8 {
 namespace {
 
+// Codes are fetched so many ahead of their use: they mostly come from beyond the second cache.
+constexpr int64_t kAhead = 4096;
+inline void fetch_ahead(const uint8_t* x) { __builtin_prefetch(x + kAhead, 0, 3); }
+
 // The sixteen-lane loops below take what these leave: the last codes, and operands of one value.
 template <CodeType kType>
 int64_t requantize_whole(const uint8_t* x, uint8_t* y, int64_t n, const RequantizeParams& p) {
@@ -15,6 +19,7 @@ int64_t requantize_whole(const uint8_t* x, uint8_t* y, int64_t n, const Requanti
   const F32x16 offset = offset_of<kType>(p.x_zero_point), multiplier = splat(p.multiplier);
   int64_t i = 0;
   for (; i + kBytes <= n; i += kBytes) {
+    fetch_ahead(x + i);
     Floats v = centred<kType>(x + i, offset);
     for (F32x16& group : v.v) group = group * multiplier;
     store(y + i, to_bytes(v), ByteLanes(kBytes));
@@ -30,6 +35,8 @@ int64_t pairs_whole(Stepped<uint8_t> a, int32_t a_zero, Stepped<uint8_t> b, int3
   const F32x16 a_offset = offset_of<kType>(a_zero), b_offset = offset_of<kType>(b_zero);
   int64_t i = 0;
   for (; i + kBytes <= n; i += kBytes) {
+    fetch_ahead(a.p + i);
+    fetch_ahead(b.p + i);
     Floats va = centred<kType>(a.p + i, a_offset);
     const Floats vb = centred<kType>(b.p + i, b_offset);
     for (int g = 0; g < kGroups; g++) va.v[g] = fn(va.v[g], vb.v[g]);
@@ -62,6 +69,7 @@ void lookup(const uint8_t* x, uint8_t* y, int64_t n, const uint8_t* entries) {
   const Table table(entries);
   for (int64_t i = 0; i < n; i += kBytes) {
     const ByteLanes lanes(n - i);
+    fetch_ahead(x + i);
     store(y + i, table(load(x + i, lanes)), lanes);
   }
 }

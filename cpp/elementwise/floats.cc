@@ -12,13 +12,13 @@ void fbinary(Binary op, std::span<const float> a, std::span<const float> b, std:
   for_rows(
       broadcast, a.data(), b.data(), y.data(),
       [&](Stepped<float> pa, Stepped<float> pb, float* py, int64_t n) { kernel(op, pa, pb, py, n); },
-      op == Binary::kPow ? kGrainDivision : kGrainBytesBound);
+      op == Binary::kPow ? kGrainDivision : kGrain<float>);
 }
 
 void fclamp(std::span<const float> x, std::span<float> y, float lo, float hi) {
   const auto kernel = elementwise_kernels().floats->fclamp;
   auto task = [&](int64_t begin, int64_t end) { kernel(x.data() + begin, y.data() + begin, end - begin, lo, hi); };
-  parallel_for(static_cast<int64_t>(y.size()), kGrainBytesBound, task);
+  parallel_for(static_cast<int64_t>(y.size()), kGrain<float>, task);
 }
 
 void funary(Unary op, std::span<const float> x, std::span<float> y, float alpha, float beta) {
@@ -39,7 +39,7 @@ void faffine(std::span<const float> x, std::span<float> y, const ChannelSplit& s
       kernel(x.data() + i, y.data() + i, n, {scale, step}, {shift, step});
     });
   };
-  parallel_for(split_size(split), kGrainBytesBound, task);
+  parallel_for(split_size(split), kGrain<float>, task);
 }
 
 }  // namespace int8

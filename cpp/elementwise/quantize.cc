@@ -16,7 +16,7 @@ void for_affine_runs(const ChannelSplit& split, const float* scales, const int32
       fn(i, n, AffineRun{s, z, varying});
     });
   };
-  parallel_for(split_size(split), kGrainBytesBound, task);
+  parallel_for(split_size(split), kGrain<float>, task);
 }
 
 }  // namespace
@@ -70,7 +70,7 @@ void dynamic_rescale(std::span<const int32_t> x, std::span<float> y, int64_t row
   auto task = [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) kernel(x.data() + r * channels, y.data() + r * channels, channels, run);
   };
-  parallel_for(rows, std::max<int64_t>(kGrainBytesBound / std::max<int64_t>(channels, 1), 1), task);
+  parallel_for(rows, std::max<int64_t>(kGrain<float> / std::max<int64_t>(channels, 1), 1), task);
 }
 
 void dequantize(CodesIn x, std::span<float> y, const DequantizeParams& p) {

@@ -7,9 +7,10 @@
 
 namespace int8 {
 
-// Elements that one thread takes at least: below about 20 us another thread costs more than it saves.
-inline constexpr int64_t kGrainBytesBound = int64_t{1} << 16;  // a load, a few operations, a store
-inline constexpr int64_t kGrainDivision = int64_t{1} << 14;    // polynomials and divisions
+// Elements of a grain (parallel_for).
+template <class T>
+inline constexpr int64_t kGrain = (int64_t{1} << 15) / static_cast<int64_t>(sizeof(T));  // loads, a little, stores
+inline constexpr int64_t kGrainDivision = int64_t{1} << 12;                              // polynomials and divisions
 
 inline int64_t split_size(const ChannelSplit& split) {
   return split.outer * split.channels * split.inner;

@@ -44,7 +44,7 @@ void fwhere(std::span<const uint8_t> condition, std::span<const float> a, std::s
       i += n;
     }
   };
-  parallel_for(static_cast<int64_t>(y.size()), kGrainBytesBound, task);
+  parallel_for(static_cast<int64_t>(y.size()), kGrain<float>, task);
 }
 
 }  // namespace int8

@@ -80,7 +80,7 @@ void run_depthwise(const PackedFloat& op, const float* x, float* y, const ConvGe
       for (int64_t w = border; w < g.output.w; ++w) row.run(w, 1, lo, hi);
     }
   };
-  constexpr int64_t kGrain = int64_t{1} << 19;  // multiply-adds; they wait for loads here
+  constexpr int64_t kGrain = int64_t{1} << 16;  // multiply-adds; they wait for loads here
   parallel_for(rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, g.output.w * channels * op.k)), task);
 }
 

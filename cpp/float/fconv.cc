@@ -15,10 +15,10 @@ namespace int8 {
 namespace {
 
 constexpr int64_t kRangeBytes = int64_t{1} << 19;  // half of a 1 MB L2
-// In multiply-adds of one panel column: 12 x 32 of them take about 12 cycles, so an item is about 10 us and a thread is
-// worth starting for two.
-constexpr int64_t kItemCost = int64_t{1} << 20;
-constexpr int64_t kGrainCost = int64_t{1} << 21;
+// Multiply-adds of an item, and of a grain (parallel_for): 12 x 32 of them take about 12 cycles.
+constexpr int64_t kItemCost = int64_t{1} << 19;
+// Fewer rows take as long as so many: they wait for the weights.
+constexpr int64_t kWaitingRows = 6;
 // With so few tiles the time that weights take to arrive counts: all tiles but the first fetch a share of the next
 // range's.
 constexpr int64_t kFetchingTiles = 24;
@@ -43,10 +43,10 @@ void run_tiles(const PackedFloat& op, const Rows& source, int64_t pixels, const 
   const int64_t tiles = (pixels + row.mr - 1) / row.mr;
   if (tiles == 0 || panels == 0) return;
   const int64_t k = std::max<int64_t>(op.k, 1);
-  const int64_t cost =
-      std::max<int64_t>(k, 16) * std::min<int64_t>(row.mr, pixels) * std::min<int64_t>(row.nr, op.padded);
+  const int64_t cost = std::max<int64_t>(k, 16) * std::min<int64_t>(row.mr, std::max(pixels, kWaitingRows)) *
+                       std::min<int64_t>(row.nr, op.padded);
   int64_t range = std::clamp<int64_t>(kRangeBytes / (k * row.nr * static_cast<int64_t>(sizeof(float))), 1, panels);
-  if (cost * range * tiles > kGrainCost) {  // few pixels: the threads share the panels
+  if (cost * range * tiles > kItemCost) {  // few pixels: the threads share the panels
     while (range > 1 && groups * ((panels + range - 1) / range) * tiles < 4 * num_threads()) range = (range + 1) / 2;
   }
   const int64_t ranges = (panels + range - 1) / range;
@@ -117,7 +117,7 @@ void run_tiles(const PackedFloat& op, const Rows& source, int64_t pixels, const 
       }
     }
   };
-  parallel_for(groups * ranges * blocks, std::max<int64_t>(1, kGrainCost / (cost * range * block)), task);
+  parallel_for(groups * ranges * blocks, std::max<int64_t>(1, kItemCost / (cost * range * block)), task);
 }
 
 }  // namespace

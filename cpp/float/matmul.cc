@@ -20,7 +20,7 @@ namespace {
 
 constexpr int64_t kMaxNr = 64;
 constexpr float kZeros[kMaxNr] = {};
-constexpr int64_t kGrainCost = int64_t{1} << 20;  // multiply-adds that are worth a thread
+constexpr int64_t kGrainCost = int64_t{1} << 19;  // multiply-adds of a grain (parallel_for)
 // Tiles of a block at least: the panel is packed for each block anew.
 constexpr int64_t kLeastTiles = 8;
 

@@ -11,7 +11,7 @@ namespace int8 {
 namespace {
 
 constexpr int64_t kRangeBytes = int64_t{1} << 19;  // panels that an item reads for each of its tiles
-constexpr int64_t kGrainCost = int64_t{1} << 21;   // multiply-adds that are worth a thread
+constexpr int64_t kGrainCost = int64_t{1} << 19;   // multiply-adds of a grain (parallel_for)
 constexpr int64_t kMaxRuns = 128;                  // runs of one kernel call
 
 // One tile of `n` pixels against panels [first, last) of a group; y is its first pixel, `step` floats from one to the

@@ -44,7 +44,7 @@ void fold(std::span<const float> x, std::span<float> y, const Fold& fold) {
   auto task = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) fold_plane(x.data() + i * in_plane, y.data() + i * out_plane, fold);
   };
-  parallel_for(fold.batch * fold.channels, std::max<int64_t>((int64_t{1} << 15) / std::max<int64_t>(in_plane, 1), 1),
+  parallel_for(fold.batch * fold.channels, std::max<int64_t>((int64_t{1} << 13) / std::max<int64_t>(in_plane, 1), 1),
                task);
 }
 

@@ -8,9 +8,9 @@
 namespace int8 {
 namespace {
 
-// About 20 us of copies: bytes, and rows that are copied one by one.
-constexpr int64_t kGrainBytes = int64_t{1} << 18;
-constexpr int64_t kGrainRows = int64_t{1} << 14;
+// A grain (parallel_for): bytes, and rows that are copied one by one.
+constexpr int64_t kGrainBytes = int64_t{1} << 16;
+constexpr int64_t kGrainRows = int64_t{1} << 12;
 
 // Rows begin to end - 1 of y, kSize bytes each (0: `size`).
 template <size_t kSize>

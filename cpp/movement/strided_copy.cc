@@ -14,9 +14,9 @@ namespace int8 {
 namespace {
 
 constexpr size_t kMaxRank = 8;
-// About 20 us: elements moved one by one, and bytes moved as rows.
+// A grain (parallel_for): bytes of elements moved one by one, and of rows.
 constexpr int64_t kGrainElements = int64_t{1} << 15;
-constexpr int64_t kGrainBytes = int64_t{1} << 18;
+constexpr int64_t kGrainRows = int64_t{1} << 16;
 constexpr int64_t kTile = 32;
 // What is larger than this does not lie in a second cache, and is fetched ahead.
 constexpr int64_t kCachedBytes = int64_t{1} << 20;
@@ -167,7 +167,7 @@ class Planes {
     Axis& cut = transposed_ ? rows_ : inner_;
     const int64_t across = transposed_ ? inner_.length : 1;
     const bool rows_of_bytes = inner_.x_stride == 1 && inner_.y_stride == 1;
-    grain_ = rows_of_bytes ? kGrainBytes / static_cast<int64_t>(sizeof(T)) : kGrainElements;
+    grain_ = (rows_of_bytes ? kGrainRows : kGrainElements) / static_cast<int64_t>(sizeof(T));
     piece_ = std::max(grain_ / across / kTile * kTile, kTile);
     piece_ = std::min(piece_, cut.length);
     pieces_ = (cut.length + piece_ - 1) / piece_;

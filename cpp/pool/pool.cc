@@ -22,8 +22,8 @@ constexpr PoolRow kRows[] = {
     {Isa::kPortable, &kPoolPortable},
 };
 
-// Elements that one thread reads at least.
-constexpr int64_t kGrainElements = int64_t{1} << 16;
+// What is read in a grain (parallel_for).
+constexpr int64_t kGrainBytes = int64_t{1} << 15;
 
 int64_t largest(std::span<const int32_t> counts) {
   return counts.empty() ? 0 : *std::ranges::max_element(counts);
@@ -89,8 +89,8 @@ Status for_runs(const PoolWindows& w, const T* x, T* y, std::span<const float> e
       begin += count;
     }
   };
-  const int64_t elements_of_one = std::max<int64_t>(capacity * w.channels, 1);
-  parallel_for(w.batch * pixels, std::max<int64_t>(kGrainElements / elements_of_one, 1), task);
+  const int64_t bytes_of_one = std::max<int64_t>(capacity * w.channels, 1) * static_cast<int64_t>(sizeof(T));
+  parallel_for(w.batch * pixels, std::max<int64_t>(kGrainBytes / bytes_of_one, 1), task);
   return failed ? Status::kOutOfMemory : Status::kOk;
 }
 

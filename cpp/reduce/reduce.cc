@@ -24,7 +24,7 @@ const ReduceKernels& kernels() {
   return *select_row(kRows, active_isa()).kernels;
 }
 
-// Rows that one thread takes at least, so that its work is worth the thread.
+// Rows of a grain (parallel_for), which is so many elements.
 int64_t row_grain(int64_t elements, int64_t length) {
   return std::max<int64_t>(elements / std::max<int64_t>(length, 1), 1);
 }
@@ -40,7 +40,7 @@ void softmax(std::span<const float> x, std::span<float> y, int64_t rows, int64_t
   auto task = [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) kernel(x.data() + row * length, y.data() + row * length, length);
   };
-  parallel_for(rows, row_grain(int64_t{1} << 14, length), task);
+  parallel_for(rows, row_grain(int64_t{1} << 12, length), task);
 }
 
 void freduce(Reduce op, std::span<const float> x, std::span<float> y, int64_t rows, int64_t length) {
@@ -52,7 +52,7 @@ void freduce(Reduce op, std::span<const float> x, std::span<float> y, int64_t ro
       y[static_cast<size_t>(row)] = op == Reduce::kMean ? all / divisor : all;
     }
   };
-  parallel_for(rows, row_grain(int64_t{1} << 16, length), task);
+  parallel_for(rows, row_grain(int64_t{1} << 14, length), task);
 }
 
 void layer_norm(std::span<const float> x, std::span<float> y, int64_t rows, int64_t length, const LayerNorm& norm) {
@@ -60,12 +60,12 @@ void layer_norm(std::span<const float> x, std::span<float> y, int64_t rows, int6
   auto task = [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) kernel(x.data() + row * length, y.data() + row * length, length, norm);
   };
-  parallel_for(rows, row_grain(int64_t{1} << 15, length), task);
+  parallel_for(rows, row_grain(int64_t{1} << 13, length), task);
 }
 
 MinMax min_max(std::span<const float> x) {
   constexpr int64_t kPieces = 64;
-  constexpr int64_t kLeast = int64_t{1} << 16;
+  constexpr int64_t kLeast = int64_t{1} << 14;
   const auto kernel = kernels().min_max;
   const auto size = static_cast<int64_t>(x.size());
   const int64_t piece = std::max((size + kPieces - 1) / kPieces, kLeast);

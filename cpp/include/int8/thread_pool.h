@@ -28,11 +28,15 @@ class RangeFn {
   void (*call_)(void*, int64_t, int64_t);
 };
 
-// Calls fn on disjoint ranges that cover [0, count), each a multiple of `grain` long but the last, on up to
+// Calls fn on disjoint ranges that cover [0, count), each a multiple of `grain` long but the last of them, on up to
 // num_threads() threads, each of them about the same part in every call; returns when all are done. The calling thread
-// works too. May be called from several threads at once; called from inside a task, it runs on the calling thread
-// alone. Results must not depend on the split.
+// works too. A grain is what takes about 5 us: that is worth a thread that is awake, and four of them are worth waking
+// one. May be called from several threads at once; called from inside a task, it runs on the calling thread alone.
+// Results must not depend on the split.
 void parallel_for(int64_t count, int64_t grain, RangeFn fn);
+
+// The same among all threads, one by one, for who knows that it is worth it.
+void share_among_threads(int64_t count, RangeFn fn);
 
 // Starts a thread that nobody joins and that receives no signals: handlers run on the program's own threads. False if
 // the system refuses.
