@@ -98,7 +98,7 @@ bool run_panels(const BoundQuantized& op, const GemmRows& rows, int64_t first, i
     const int64_t group = i / panels;
     const int64_t panel = i % panels;
     const int64_t slot = layout.slot(group, panel);
-    b.x_offset = group * in_per_group;
+    b.x_offset = rows.x_offset + group * in_per_group;
     if (zero_points && group != summed) {
       b.k = layout.k;  // what is readable beyond k does not count
       p.gemm->row_sums(b, sums);

@@ -37,8 +37,9 @@ struct GemmRows {
   int64_t pitch;
   int64_t m;
   int64_t readable;
-  uint8_t* y;           // first row, first channel
-  int64_t y_pitch = 0;  // bytes from a row of y to the next; 0: one row follows the other
+  uint8_t* y;            // first row, first channel
+  int64_t y_pitch = 0;   // bytes from a row of y to the next; 0: one row follows the other
+  int64_t x_offset = 0;  // added to each pointer
 };
 // Panels [first, last), counted over all groups. False if memory ran out.
 bool run_panels(const BoundQuantized& op, const GemmRows& rows, int64_t first, int64_t last);

@@ -64,6 +64,11 @@ Status run_merged_rows(const BoundQuantized& op, const uint8_t* x, uint8_t* y, c
     uint8_t* gathered = gathers ? scratch<uint8_t>(Scratch::kGather, taps * pixels * readable) : nullptr;
     bool failed = copy == nullptr || rows == nullptr || (gathers && gathered == nullptr);
     if (!failed && gathers) std::memset(gathered, 0, static_cast<size_t>(taps * pixels * readable));
+    // Blocks at the same columns of strips of one width differ by a distance alone: their pointers are made once.
+    struct Pointed {
+      int64_t row_bytes, slice_bytes, column, width, lines;
+      bool operator==(const Pointed&) const = default;
+    } pointed{};
     for (int64_t i = begin; i < end && !failed; i++) {
       const Strip s = strip_at(g, plan, i, g.in_channels);
       copy_strip(g, s, {.flip = op.x_flip, .zero = op.x_zero}, x, copy);
@@ -75,10 +80,20 @@ Status run_merged_rows(const BoundQuantized& op, const uint8_t* x, uint8_t* y, c
         for (int64_t c = 0; c < s.columns && !failed; c += pixels) {
           const int64_t width = std::min(pixels, s.columns - c);
           const int64_t count = together * width;
-          for (int64_t l = 0; l < together; l++) point(g, s, copy, r + l, c, width, pitch, rows + l * width);
-          if (gathers) gather(g, s, count, pitch, readable, rows, gathered);
-          repeat_last_row(rows, pitch, taps, count, p.gemm->mr);
-          const GemmRows block{rows, pitch, count, readable, y + (s.output_pixel(g) + r * g.output.w + c) * y_pixel};
+          const Pointed here{s.row_bytes(), s.slice_bytes(), c, width, together};
+          if (gathers || here != pointed) {
+            const int64_t first = gathers ? r : 0;
+            for (int64_t l = 0; l < together; l++) point(g, s, copy, first + l, c, width, pitch, rows + l * width);
+            if (gathers) gather(g, s, count, pitch, readable, rows, gathered);
+            repeat_last_row(rows, pitch, taps, count, p.gemm->mr);
+            pointed = here;
+          }
+          const GemmRows block{.rows = rows,
+                               .pitch = pitch,
+                               .m = count,
+                               .readable = readable,
+                               .y = y + (s.output_pixel(g) + r * g.output.w + c) * y_pixel,
+                               .x_offset = gathers ? 0 : r * g.stride.h * s.row_bytes()};
           failed = !run_panels(op, block, 0, p.panels.panels());
         }
       }
