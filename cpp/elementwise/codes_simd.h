@@ -10,7 +10,9 @@ namespace {
 
 // Codes are fetched so many ahead of their use: they mostly come from beyond the second cache.
 constexpr int64_t kAhead = 4096;
-inline void fetch_ahead(const uint8_t* x) { __builtin_prefetch(x + kAhead, 0, 3); }
+inline void fetch_ahead(const uint8_t* x) {
+  __builtin_prefetch(x + kAhead, 0, 3);
+}
 
 // The sixteen-lane loops below take what these leave: the last codes, and operands of one value.
 template <CodeType kType>

@@ -1,5 +1,5 @@
-// Three planes of bytes as pixels of three bytes and back, sixteen pixels at a time: images as they come, on their way
-// to channels-last or from it. SSE2 and NEON, as in transpose_block.h: no dispatch.
+// Three planes as pixels of three and back, of bytes sixteen pixels at a time, of words four: images as they come, on
+// their way to channels-last or from it. SSE2 and NEON, as in transpose_block.h: no dispatch.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +46,32 @@ inline int64_t interleave_three(const uint8_t* x, int64_t plane, uint8_t* y, int
   return i;
 }
 
+inline int64_t interleave_three(const uint32_t* x, int64_t plane, uint32_t* y, int64_t n) {
+  int64_t i = 0;
+#if defined(INT8_ARCH_X64)
+  const auto load = [&](int64_t c) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + c * plane + i)); };
+  for (; i + 4 <= n; i += 4) {
+    const __m128i a = load(0), b = load(1), c = load(2);
+    const __m128i a1 = _mm_shuffle_epi32(a, 0x39), b1 = _mm_shuffle_epi32(b, 0x39), c1 = _mm_shuffle_epi32(c, 0x39);
+    const __m128i first = _mm_unpacklo_epi64(_mm_unpacklo_epi32(a, b), _mm_unpacklo_epi32(c, a1));
+    const __m128i second = _mm_unpacklo_epi64(_mm_unpacklo_epi32(b1, c1), _mm_unpackhi_epi32(a, b));
+    const __m128i third = _mm_castpd_si128(
+        _mm_shuffle_pd(_mm_castsi128_pd(_mm_unpackhi_epi32(c, a1)), _mm_castsi128_pd(_mm_unpackhi_epi32(b, c)), 2));
+    auto* to = reinterpret_cast<__m128i*>(y + 3 * i);
+    _mm_storeu_si128(to, first);
+    _mm_storeu_si128(to + 1, second);
+    _mm_storeu_si128(to + 2, third);
+  }
+#elif defined(INT8_ARCH_ARM64)
+  for (; i + 4 <= n; i += 4) {
+    vst3q_u32(y + 3 * i, uint32x4x3_t{{vld1q_u32(x + i), vld1q_u32(x + plane + i), vld1q_u32(x + 2 * plane + i)}});
+  }
+#else
+  (void)x, (void)plane, (void)y, (void)n;
+#endif
+  return i;
+}
+
 // y[c*plane + i] = x[3*i + c] for the first pixels of n; returns how many.
 //
 // On SSE2 by four perfect shuffles of 48 bytes, each of which moves byte p to 2*p modulo 47: together to 16*p, and
@@ -74,6 +100,33 @@ inline int64_t part_three(const uint8_t* x, int64_t plane, uint8_t* y, int64_t n
     vst1q_u8(y + i, v.val[0]);
     vst1q_u8(y + plane + i, v.val[1]);
     vst1q_u8(y + 2 * plane + i, v.val[2]);
+  }
+#else
+  (void)x, (void)plane, (void)y, (void)n;
+#endif
+  return i;
+}
+
+inline int64_t part_three(const uint32_t* x, int64_t plane, uint32_t* y, int64_t n) {
+  int64_t i = 0;
+#if defined(INT8_ARCH_X64)
+  for (; i + 4 <= n; i += 4) {
+    const auto* from = reinterpret_cast<const __m128i*>(x + 3 * i);
+    const __m128 u = _mm_castsi128_ps(_mm_loadu_si128(from)), v = _mm_castsi128_ps(_mm_loadu_si128(from + 1)),
+                 w = _mm_castsi128_ps(_mm_loadu_si128(from + 2));  // abca bcab cabc
+    const __m128 a = _mm_shuffle_ps(u, _mm_shuffle_ps(v, w, 0x5a), 0x8c);
+    const __m128 b = _mm_shuffle_ps(_mm_shuffle_ps(u, v, 0x05), _mm_shuffle_ps(v, w, 0xaf), 0x88);
+    const __m128 c = _mm_shuffle_ps(_mm_shuffle_ps(u, v, 0x5a), w, 0xc8);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), _mm_castps_si128(a));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + plane + i), _mm_castps_si128(b));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + 2 * plane + i), _mm_castps_si128(c));
+  }
+#elif defined(INT8_ARCH_ARM64)
+  for (; i + 4 <= n; i += 4) {
+    const uint32x4x3_t v = vld3q_u32(x + 3 * i);
+    vst1q_u32(y + i, v.val[0]);
+    vst1q_u32(y + plane + i, v.val[1]);
+    vst1q_u32(y + 2 * plane + i, v.val[2]);
   }
 #else
   (void)x, (void)plane, (void)y, (void)n;

@@ -78,33 +78,84 @@ void transpose_tile(const T* x, const Axis& rows, T* y, const Axis& columns) {
   }
 }
 
-// Fetches what the tile of rows [r, r_end) and columns [c, c_end) reads and writes: a line here and a line there, which
-// the CPU does not see coming.
-template <class T>
-void fetch_tile(const T* x, const Axis& rows, T* y, const Axis& columns, int64_t r, int64_t r_end, int64_t c,
-                int64_t c_end) {
-  for (int64_t i = c; i < c_end; i++) __builtin_prefetch(x + r + i * columns.x_stride, 0, 2);
-  for (int64_t i = r; i < r_end; i++) __builtin_prefetch(y + i * rows.y_stride + c, 1, 2);
-}
-
-// The part of a plane that whole blocks cover; returns its rows and columns. Blocks go by squares of a cache line's
-// elements, so that every line of either side is done with before it leaves the first cache.
-template <class T>
-std::pair<int64_t, int64_t> transpose_blocks(const T* x, const Axis& rows, T* y, const Axis& columns, bool fetches) {
-  constexpr int64_t kLine = 64 / sizeof(T);
+// Blocks of words go by squares of a cache line's elements, so that every line of either side is done with before it
+// leaves the first cache. Large ones fetch a square of the rows that come next: a line here and a line there, which the
+// CPU does not see coming. Returns the rows and columns that whole blocks cover, as transpose_bytes does.
+std::pair<int64_t, int64_t> transpose_words(const uint32_t* x, const Axis& rows, uint32_t* y, const Axis& columns,
+                                            bool fetches) {
+  constexpr int64_t kLine = 16, kSide = kBlock<uint32_t>;
   if (!kHasBlocks) return {0, 0};
-  const int64_t r_end = rows.length / kBlock<T> * kBlock<T>, c_end = columns.length / kBlock<T> * kBlock<T>;
+  const int64_t r_end = rows.length / kSide * kSide, c_end = columns.length / kSide * kSide;
   if (r_end == 0 || c_end == 0) return {0, 0};
   for (int64_t r0 = 0; r0 < r_end; r0 += kLine) {
-    const int64_t r1 = std::min(r0 + kLine, r_end);
+    const int64_t r1 = std::min(r0 + kLine, r_end), r2 = std::min(r1 + kLine, r_end);
     for (int64_t c0 = 0; c0 < c_end; c0 += kLine) {
       const int64_t c1 = std::min(c0 + kLine, c_end);
-      if (fetches) fetch_tile(x, rows, y, columns, r1, std::min(r1 + kLine, r_end), c0, c1);
-      for (int64_t r = r0; r < r1; r += kBlock<T>) {
-        for (int64_t c = c0; c < c1; c += kBlock<T>) {
+      if (fetches) {
+        for (int64_t c = c0; c < c1; c++) __builtin_prefetch(x + r1 + c * columns.x_stride, 0, 2);
+        for (int64_t r = r1; r < r2; r++) __builtin_prefetch(y + r * rows.y_stride + c0, 1, 2);
+      }
+      for (int64_t r = r0; r < r1; r += kSide) {
+        for (int64_t c = c0; c < c1; c += kSide) {
           // y's rows run along x's columns: c is the row of x's block.
           transpose_block(x + r + c * columns.x_stride, columns.x_stride, y + r * rows.y_stride + c, rows.y_stride);
         }
+      }
+    }
+  }
+  return {r_end, c_end};
+}
+
+// Lines that are read and written soon, fetched a few at a time.
+class Ahead {
+ public:
+  Ahead(const uint8_t* x, int64_t x_stride, int64_t x_lines, uint8_t* y, int64_t y_stride, int64_t y_lines)
+      : x_(x), x_stride_(x_stride), x_lines_(x_lines), y_(y), y_stride_(y_stride), y_lines_(y_lines) {}
+  void fetch(int64_t lines) {
+    for (int64_t i = 0; i < lines && x_lines_ > 0; i++, x_lines_--, x_ += x_stride_) __builtin_prefetch(x_, 0, 2);
+    for (int64_t i = 0; i < lines && y_lines_ > 0; i++, y_lines_--, y_ += y_stride_) __builtin_prefetch(y_, 1, 2);
+  }
+
+ private:
+  const uint8_t* x_;
+  int64_t x_stride_, x_lines_;
+  uint8_t* y_;
+  int64_t y_stride_, y_lines_;
+};
+
+// Bytes, by squares as well. A square has many lines, and those of the side that lies further apart may all fall in one
+// set of the first cache: blocks have eight of these, and go along them, so that eight are done with before the next.
+// The next square's lines are fetched with the blocks of this one.
+template <bool kXApart>
+std::pair<int64_t, int64_t> transpose_bytes(const uint8_t* x, const Axis& rows, uint8_t* y, const Axis& columns,
+                                            bool fetches) {
+  constexpr int64_t kLine = 64, kRows = kXApart ? 16 : 8, kColumns = kXApart ? 8 : 16;
+  constexpr int64_t kLines = kRows * kColumns / kLine;  // of each side, with each block
+  if (!kHasBlocks) return {0, 0};
+  const int64_t r_end = rows.length / kRows * kRows, c_end = columns.length / kColumns * kColumns;
+  if (r_end == 0 || c_end == 0) return {0, 0};
+  const int64_t across = (c_end + kLine - 1) / kLine, squares = (r_end + kLine - 1) / kLine * across;
+  for (int64_t square = 0; square < squares; square++) {
+    const int64_t r0 = square / across * kLine, r1 = std::min(r0 + kLine, r_end);
+    const int64_t c0 = square % across * kLine, c1 = std::min(c0 + kLine, c_end);
+    const int64_t next_r = (square + 1) / across * kLine, next_c = (square + 1) % across * kLine;
+    const bool more = fetches && square + 1 < squares;
+    Ahead ahead(x + next_r + next_c * columns.x_stride, columns.x_stride, more ? std::min(kLine, c_end - next_c) : 0,
+                y + next_r * rows.y_stride + next_c, rows.y_stride, more ? std::min(kLine, r_end - next_r) : 0);
+    const auto block = [&](int64_t r, int64_t c) {
+      ahead.fetch(kLines);
+      const uint8_t* from = x + r + c * columns.x_stride;
+      uint8_t* to = y + r * rows.y_stride + c;
+      kXApart ? transpose_8x16(from, columns.x_stride, to, rows.y_stride)
+              : transpose_16x8(from, columns.x_stride, to, rows.y_stride);
+    };
+    if (kXApart) {
+      for (int64_t c = c0; c < c1; c += kColumns) {
+        for (int64_t r = r0; r < r1; r += kRows) block(r, c);
+      }
+    } else {
+      for (int64_t r = r0; r < r1; r += kRows) {
+        for (int64_t c = c0; c < c1; c += kColumns) block(r, c);
       }
     }
   }
@@ -125,7 +176,7 @@ void transpose_tiles(const T* x, const Axis& rows, T* y, const Axis& columns) {
 
 template <class T>
 void transpose_plane(const T* x, const Axis& rows, T* y, const Axis& columns, bool fetches) {
-  if constexpr (sizeof(T) == 1) {
+  if constexpr (sizeof(T) == 1 || sizeof(T) == 4) {
     if (columns.length == 3 && rows.y_stride == 3) {
       const int64_t r = interleave_three(x, columns.x_stride, y, rows.length);
       transpose_tiles(x + r, {rows.length - r, rows.x_stride, rows.y_stride}, y + r * rows.y_stride, columns);
@@ -136,10 +187,16 @@ void transpose_plane(const T* x, const Axis& rows, T* y, const Axis& columns, bo
       transpose_tiles(x + 3 * c, rows, y + c, {columns.length - c, columns.x_stride, columns.y_stride});
       return;
     }
-  }
-  if constexpr (sizeof(T) == 1 || sizeof(T) == 4) {
+    std::pair<int64_t, int64_t> done;
+    if constexpr (sizeof(T) == 4) {
+      done = transpose_words(x, rows, y, columns, fetches);
+    } else if (columns.x_stride > rows.y_stride) {
+      done = transpose_bytes<true>(x, rows, y, columns, fetches);
+    } else {
+      done = transpose_bytes<false>(x, rows, y, columns, fetches);
+    }
     // What blocks leave over: the last columns of their rows, then the last rows.
-    const auto [r, c] = transpose_blocks(x, rows, y, columns, fetches);
+    const auto [r, c] = done;
     transpose_tiles(x + c * columns.x_stride, {r, rows.x_stride, rows.y_stride}, y + c,
                     {columns.length - c, columns.x_stride, columns.y_stride});
     transpose_tiles(x + r, {rows.length - r, rows.x_stride, rows.y_stride}, y + r * rows.y_stride, columns);

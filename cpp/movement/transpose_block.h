@@ -38,6 +38,14 @@ inline Line zip_low(Line a, Line b, uint32_t) {
 inline Line zip_high(Line a, Line b, uint32_t) {
   return _mm_unpackhi_epi32(a, b);
 }
+inline Line load_halves(const void* low, const void* high) {
+  return _mm_unpacklo_epi64(_mm_loadl_epi64(static_cast<const __m128i*>(low)),
+                            _mm_loadl_epi64(static_cast<const __m128i*>(high)));
+}
+inline void store_halves(void* low, void* high, Line v) {
+  _mm_storel_epi64(static_cast<__m128i*>(low), v);
+  _mm_storel_epi64(static_cast<__m128i*>(high), _mm_unpackhi_epi64(v, v));
+}
 #define INT8_LINES 1
 #elif defined(INT8_ARCH_ARM64)
 using Line = uint8x16_t;
@@ -59,6 +67,13 @@ inline Line zip_low(Line a, Line b, uint32_t) {
 inline Line zip_high(Line a, Line b, uint32_t) {
   return vreinterpretq_u8_u32(vzip2q_u32(vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b)));
 }
+inline Line load_halves(const void* low, const void* high) {
+  return vcombine_u8(vld1_u8(static_cast<const uint8_t*>(low)), vld1_u8(static_cast<const uint8_t*>(high)));
+}
+inline void store_halves(void* low, void* high, Line v) {
+  vst1_u8(static_cast<uint8_t*>(low), vget_low_u8(v));
+  vst1_u8(static_cast<uint8_t*>(high), vget_high_u8(v));
+}
 #define INT8_LINES 1
 #endif
 
@@ -66,6 +81,16 @@ inline Line zip_high(Line a, Line b, uint32_t) {
 // Rows and columns of a block of T.
 template <class T>
 inline constexpr int64_t kBlock = 16 / sizeof(T);
+
+inline void zip_all(Line (&a)[8], Line (&b)[8]) {
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    b[2 * i] = zip_low(a[i], a[i + 4], uint8_t{});
+    b[2 * i + 1] = zip_high(a[i], a[i + 4], uint8_t{});
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) a[i] = b[i];
+}
 
 // y[c][r] = x[r][c]; strides in elements.
 template <class T>
@@ -87,6 +112,26 @@ inline void transpose_block(const T* x, int64_t x_stride, T* y, int64_t y_stride
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; i++) store_line(y + i * y_stride, a[i]);
 }
+
+// y[c][r] = x[r][c] of 8 rows of 16 bytes, and of 16 rows of 8 bytes.
+inline void transpose_8x16(const uint8_t* x, int64_t x_stride, uint8_t* y, int64_t y_stride) {
+  Line a[8], b[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) a[i] = load_line(x + i * x_stride);
+#pragma GCC unroll 3
+  for (int round = 0; round < 3; round++) zip_all(a, b);
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) store_halves(y + 2 * i * y_stride, y + (2 * i + 1) * y_stride, a[i]);
+}
+inline void transpose_16x8(const uint8_t* x, int64_t x_stride, uint8_t* y, int64_t y_stride) {
+  Line a[8], b[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) a[i] = load_halves(x + 2 * i * x_stride, x + (2 * i + 1) * x_stride);
+#pragma GCC unroll 4
+  for (int round = 0; round < 4; round++) zip_all(a, b);
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) store_line(y + i * y_stride, a[i]);
+}
 #undef INT8_LINES
 inline constexpr bool kHasBlocks = true;
 #else
@@ -97,6 +142,8 @@ template <class T>
 inline void transpose_block(const T* x, int64_t, T* y, int64_t) {
   *y = *x;
 }
+inline void transpose_8x16(const uint8_t*, int64_t, uint8_t*, int64_t) {}
+inline void transpose_16x8(const uint8_t*, int64_t, uint8_t*, int64_t) {}
 inline constexpr bool kHasBlocks = false;
 #endif
 
