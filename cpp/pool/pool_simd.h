@@ -15,6 +15,8 @@ namespace {
 
 constexpr int64_t kLargestSum = int64_t{1} << 22;
 constexpr int64_t kWordSum = 256;
+// Codes are fetched so many ahead of their use: they mostly come from beyond the second cache.
+constexpr int64_t kAhead = 2048;
 
 template <CodeType kType>
 void largest_codes(const PoolRun<uint8_t>& run, uint8_t* y) {
@@ -23,7 +25,11 @@ void largest_codes(const PoolRun<uint8_t>& run, uint8_t* y) {
       const ByteLanes lanes(run.channels - c);
       const int64_t at = p * run.step + c;
       Bytes largest = splat_byte(kType == CodeType::kU8 ? 0 : -128);
-      for (int64_t i = 0; i < run.count; i++) largest = larger<kType>(largest, load(run.rows[i] + at, lanes));
+      for (int64_t i = 0; i < run.count; i++) {
+        const uint8_t* x = run.rows[i] + at;
+        __builtin_prefetch(x + kAhead, 0, 3);
+        largest = larger<kType>(largest, load(x, lanes));
+      }
       store(y + c, largest, lanes);
     }
   }
@@ -34,16 +40,22 @@ void qmax(const PoolRun<uint8_t>& run, CodeType type, uint8_t* y) {
 }
 
 // Windows of at most kWordSum pixels, the channels that fill whole vectors of kBytes.
-void average_whole(const PoolRun<uint8_t>& run, uint8_t flip, uint8_t* y, const AveragePixel& p) {
-  const F32x16 offset = splat(8388608.0f + static_cast<float>((p.x_zero_point + flip) * run.count));
+template <CodeType kType>
+void average_whole(const PoolRun<uint8_t>& run, uint8_t* y, const AveragePixel& p) {
+  const F32x16 offset = splat(8388608.0f + static_cast<float>((p.x_zero_point + kFlip<kType>)*run.count));
   const F32x16 multiplier = splat(p.multiplier);
   const ToBytes to_bytes(p.lo, p.hi, p.y_zero_point);
   for (int64_t pixel = 0; pixel < run.pixels; pixel++, y += run.channels) {
     for (int64_t c = 0; c + kBytes <= run.channels; c += kBytes) {
       const int64_t at = pixel * run.step + c;
-      WordSums sums = no_sums();
-      for (int64_t i = 0; i < run.count; i++) sums = add(sums, load(run.rows[i] + at, ByteLanes(kBytes)), flip);
-      Floats v = less(sums, offset);
+      PairSums sums = no_pairs();
+      for (int64_t i = 0; i < run.count; i++) {
+        const uint8_t* x = run.rows[i] + at;
+        __builtin_prefetch(x + kAhead, 0, 3);
+        const Bytes codes = load(x, ByteLanes(kBytes));
+        sums = add(sums, kFlip<kType> != 0 ? flipped(codes, kFlip<kType>) : codes);
+      }
+      Floats v = less(words_of(sums), offset);
       for (F32x16& group : v.v) group = group * multiplier;
       store(y + c, to_bytes(v), ByteLanes(kBytes));
     }
@@ -57,7 +69,8 @@ void qavg(const PoolRun<uint8_t>& run, CodeType x_type, uint8_t* y, const Averag
   }
   const uint8_t flip = x_type == CodeType::kS8 ? 0x80 : 0;
   const int64_t whole = run.count > kWordSum ? 0 : run.channels / kBytes * kBytes;
-  if (whole > 0) average_whole(run, flip, y, p);
+  if (whole > 0 && x_type == CodeType::kU8) average_whole<CodeType::kU8>(run, y, p);
+  if (whole > 0 && x_type == CodeType::kS8) average_whole<CodeType::kS8>(run, y, p);
   if (whole == run.channels) return;
   const I32x16 start = splat(static_cast<int32_t>(-(p.x_zero_point + flip) * run.count));
   const F32x16 multiplier = splat(p.multiplier);

@@ -231,6 +231,21 @@ inline WordSums add(WordSums sums, Bytes x, uint8_t flip) {
   return {_mm512_add_epi16(sums.low, _mm512_unpacklo_epi8(bytes, zero)),
           _mm512_add_epi16(sums.high, _mm512_unpackhi_epi8(bytes, zero))};
 }
+// Sums of windows, of as many codes (u8), in fewer operations: words of two bytes add up modulo 2^16, and so do their
+// upper bytes, from which the lower ones' sums follow.
+struct PairSums {
+  __m512i pairs, upper;
+};
+inline PairSums no_pairs() {
+  return {_mm512_setzero_si512(), _mm512_setzero_si512()};
+}
+inline PairSums add(PairSums sums, Bytes x) {
+  return {_mm512_add_epi16(sums.pairs, x.v), _mm512_add_epi16(sums.upper, _mm512_srli_epi16(x.v, 8))};
+}
+inline WordSums words_of(PairSums sums) {
+  const __m512i lower = _mm512_sub_epi16(sums.pairs, _mm512_slli_epi16(sums.upper, 8));
+  return {_mm512_unpacklo_epi16(lower, sums.upper), _mm512_unpackhi_epi16(lower, sums.upper)};
+}
 inline Floats less(WordSums sums, F32x16 offset) {
   const __m512i upper = _mm512_set1_epi16(0x4b00);
   const auto floats = [&](__m512i bits) { return F32x16{_mm512_castsi512_ps(bits)} - offset; };

@@ -288,6 +288,17 @@ inline WordSums add(WordSums sums, Bytes x, uint8_t flip) {
   const uint8x16_t bytes = veorq_u8(x.v, vdupq_n_u8(flip));
   return {vaddw_u8(sums.low, vget_low_u8(bytes)), vaddw_high_u8(sums.high, bytes)};
 }
+// Sums of windows, of as many codes (u8).
+using PairSums = WordSums;
+inline PairSums no_pairs() {
+  return no_sums();
+}
+inline PairSums add(PairSums sums, Bytes x) {
+  return add(sums, x, 0);
+}
+inline WordSums words_of(PairSums sums) {
+  return sums;
+}
 inline Floats less(WordSums sums, F32x16 offset) {
   const uint16x8_t upper = vdupq_n_u16(0x4b00);
   const auto bits = [](uint16x8_t words) { return vreinterpretq_f32_u16(words); };
