@@ -53,6 +53,9 @@ struct alignas(64) Part {
 constexpr int64_t kMaxParts = 32;  // more threads share them
 
 struct alignas(64) Job {
+  // Leaves the storage as it is.
+  Job(int64_t c, int64_t g, int64_t s, RangeFn f, int64_t p) : count(c), grain(g), step(s), fn(f), part_count(p) {}
+
   int64_t count;
   int64_t grain;
   int64_t step;  // grains that are taken at once
@@ -153,6 +156,20 @@ void sleep_in(Pool& p, Seat& seat) {
   p.sleeping--;
 }
 
+// The next job that the seat's worker is invited to; null where there is none, and it is free.
+Job* accept(Seat& seat) {
+  uintptr_t state = seat.state;
+  while (state != 0) {
+    // Not an exchange: an invitation may be taken back meanwhile.
+    if (state == kBusy) {
+      if (seat.state.compare_exchange_weak(state, 0)) return nullptr;
+    } else if (seat.state.compare_exchange_weak(state, kBusy)) {
+      return reinterpret_cast<Job*>(state & ~kBusy);
+    }
+  }
+  return nullptr;
+}
+
 void worker() {
   Pool& p = *g_pool.load(std::memory_order_acquire);
   const int64_t thread = [&] {
@@ -164,18 +181,13 @@ void worker() {
     const auto invited = [&] { return seat.state.load(std::memory_order_relaxed) != 0; };
     spin_until(invited);
     if (!invited()) sleep_in(p, seat);
-    uintptr_t state = seat.state.exchange(kBusy);
-    while (state > kBusy) {
-      Job& job = *reinterpret_cast<Job*>(state & ~kBusy);
-      take_ranges(job, thread);
-      job.done++;
+    while (Job* job = accept(seat)) {
+      take_ranges(*job, thread);
+      job->done++;
       if (p.waiting > 0) {
         const std::lock_guard lock(p.mutex);
         p.finished.notify_all();
       }
-      // Either free again, or invited to the next one meanwhile.
-      state = kBusy;
-      if (!seat.state.compare_exchange_strong(state, 0)) state = seat.state.exchange(kBusy);
     }
   }
 }
@@ -244,11 +256,7 @@ void share_out(int64_t count, int64_t grain, int64_t threads, RangeFn fn) {
   }
   const int64_t grains = count / grain + (count % grain != 0);
   const int64_t wanted = threads * kRangesPerThread;
-  Job job{.count = count,
-          .grain = grain,
-          .step = grains / wanted + (grains % wanted != 0),
-          .fn = fn,
-          .part_count = std::min(threads, kMaxParts)};
+  Job job(count, grain, grains / wanted + (grains % wanted != 0), fn, std::min(threads, kMaxParts));
   for (int64_t i = 0; i < job.part_count; i++) {
     new (job.place(i)) Part{.next = i * grains / job.part_count, .end = (i + 1) * grains / job.part_count};
   }

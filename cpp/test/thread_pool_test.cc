@@ -143,26 +143,41 @@ TEST(ThreadPoolUse, EachThreadBeginsWithItsOwnPart) {
   }
 }
 
+// Whether threads are seen awake, or asleep, at all: on a busy machine it may be over before one can look again.
+bool are_seen(bool awake) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (threads_are_awake() != awake) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    if (awake) visit(100, 1);
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 TEST(ThreadPoolUse, ThreadsAreAwakeAfterAJobAndAsleepAfterAWhile) {
   set_num_threads(2);
-  // Whether that is seen at all: on a busy machine it may be over before one can look again.
-  const auto is_seen = [](bool wanted) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (threads_are_awake() != wanted) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      if (wanted) visit(100, 1);
-      std::this_thread::yield();
-    }
-    return true;
-  };
-  EXPECT_TRUE(is_seen(true));
-  EXPECT_TRUE(is_seen(false));
+  EXPECT_TRUE(are_seen(true));
+  EXPECT_TRUE(are_seen(false));
   bool inside = true;
   auto task = [&](int64_t begin, int64_t) {
     if (begin == 0) inside = threads_are_awake();
   };
   parallel_for(100, 1, task);
   EXPECT_FALSE(inside);
+}
+
+// Waking a thread takes tens of microseconds: the caller takes its invitation back before, after, or just then.
+TEST(ThreadPoolUse, WorkersSleepAgainAfterJobsThatWereOverWhenTheyWoke) {
+  set_num_threads(2);
+  for (int i = 0; i < 1500; i++) {
+    ASSERT_TRUE(are_seen(false)) << i;
+    auto task = [&](int64_t begin, int64_t) {
+      const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(begin == 0 ? i % 100 : 0);
+      while (std::chrono::steady_clock::now() < end) {
+      }
+    };
+    share_among_threads(2, task);
+  }
 }
 
 TEST(ThreadPoolUse, TheNumberOfThreadsIsKeptWithinItsLimits) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace int8 {
 
@@ -19,7 +20,7 @@ bool threads_are_awake();
 class RangeFn {
  public:
   template <class F>
-  RangeFn(F& f)  // not explicit: a parameter type
+  requires(!std::is_same_v<F, RangeFn>) RangeFn(F& f)  // not explicit: a parameter type
       : object_(&f), call_([](void* o, int64_t b, int64_t e) { (*static_cast<F*>(o))(b, e); }) {}
   void operator()(int64_t begin, int64_t end) const { call_(object_, begin, end); }
 
