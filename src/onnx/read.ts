@@ -4,6 +4,7 @@ import { FormatError, ModelError, UnsupportedOperatorError, Int8Error } from '..
 import { Attributes, type Attribute } from '../graph/attributes'
 import { Graph, GraphNode, type Dim, type ValueInfo } from '../graph/graph'
 import { maxRank } from '../tensor/shape'
+import { finish, type Work } from '../runtime/slices'
 import type { Value } from '../runtime/value'
 import { openExternal } from './external'
 import { Functions, normalDomain, type Opsets, type PlacedNode } from './functions'
@@ -43,6 +44,11 @@ export const newestOpset = 27
  * @param directory - Where files with external data may lie; undefined: they are refused.
  */
 export function parseModel(bytes: Uint8Array, directory?: string): Model {
+  return finish(parsingModel(bytes, directory))
+}
+
+/** {@link parseModel}, which may pause between weights. */
+export function* parsingModel(bytes: Uint8Array, directory?: string): Work<Model> {
   let proto: ModelProto
   try {
     proto = fromBinary(ModelProtoSchema, bytes, { readUnknownFields: false })
@@ -60,8 +66,9 @@ export function parseModel(bytes: Uint8Array, directory?: string): Model {
   try {
     const opsets = opsetsOf(proto.opsetImport)
     const reader = new Reader(new Functions(proto.functions, opsetsOf), openExternal(directory))
+    yield
     return {
-      graph: reader.graph(proto.graph, opsets, 0),
+      graph: yield* reader.reading(proto.graph, opsets, 0),
       irVersion: Number(proto.irVersion),
       opsets,
       producer: [proto.producerName, proto.producerVersion].filter((text) => text !== '').join(' '),
@@ -102,6 +109,10 @@ class Reader {
   }
 
   graph(proto: GraphProto, opsets: Opsets, depth: number): Graph {
+    return finish(this.reading(proto, opsets, depth))
+  }
+
+  *reading(proto: GraphProto, opsets: Opsets, depth: number): Work<Graph> {
     if (depth > maxDepth)
       throw new ModelError({ op, message: `graphs are nested more than ${String(maxDepth)} levels deep` })
     if (proto.sparseInitializer.length > 0)
@@ -110,6 +121,7 @@ class Reader {
     for (const tensor of proto.initializer) {
       if (constants.has(tensor.name)) throw new ModelError({ op, message: `weight "${tensor.name}" is there twice` })
       constants.set(tensor.name, valueOfTensor(tensor, this.external))
+      yield
     }
     return new Graph({
       name: proto.name,

@@ -7,7 +7,7 @@ import { ArgumentError, FormatError, Int8Error, show } from '../errors'
 import { Graph, type ValueInfo } from '../graph/graph'
 import { prepareGraph, readPasses, type OptimizeOptions, type PassName } from '../graph/passes'
 import { checkOperators } from '../onnx/ops'
-import { parseModel, type Model } from '../onnx/read'
+import { parseModel, parsingModel, type Model } from '../onnx/read'
 import { checkOptions } from '../ops/options'
 import type { Shape } from '../tensor/shape'
 import { explain } from './explain'
@@ -101,7 +101,9 @@ export class InferenceSession {
   ): Promise<InferenceSession> {
     const saved = typeof model === 'string' ? openSaved(model) : undefined
     if (saved !== undefined) return new InferenceSession(saved, options, true)
-    const read = typeof model === 'string' ? parseModel(await readFile(model), dirname(model)) : readBytes(model)
+    const read = await finishInSlices<Model | Graph>(
+      typeof model === 'string' ? parsingModel(await readFile(model), dirname(model)) : readingBytes(model),
+    )
     if (read instanceof Graph) return new InferenceSession(read, options, true)
     const session = new InferenceSession(read.graph, options)
     await reportingAsync(createOp, () => finishInSlices(session.prepare()))
@@ -115,7 +117,7 @@ export class InferenceSession {
       if (saved !== undefined) return new InferenceSession(saved, options, true)
       return InferenceSession.fromModel(parseModel(readFileSync(model), dirname(model)), options)
     }
-    const read = readBytes(model)
+    const read = finish(readingBytes(model))
     return read instanceof Graph ? new InferenceSession(read, options, true) : InferenceSession.fromModel(read, options)
   }
 
@@ -327,10 +329,10 @@ function pick(fetches: readonly string[], valueOf: (name: string) => Value | und
 }
 
 /** A model, or the graph of a saved session. */
-function readBytes(model: unknown): Model | Graph {
+function* readingBytes(model: unknown): Work<Model | Graph> {
   // A copy: weights may lie in it. (Not by slice, which is a view where the bytes are a Buffer.)
   const bytes = new Uint8Array(bytesOf(model))
-  return isSaved(bytes) ? parseSaved(bytes) : parseModel(bytes)
+  return isSaved(bytes) ? parseSaved(bytes) : yield* parsingModel(bytes)
 }
 
 function bytesOf(model: unknown): Uint8Array {

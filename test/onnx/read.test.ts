@@ -6,7 +6,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { Int8Error, UnsupportedOperatorError } from '../../src/errors'
 import { GraphProtoSchema, ModelProtoSchema, TensorProtoSchema, type ModelProto } from '../../src/onnx/proto/onnx_pb'
-import { parseModel } from '../../src/onnx/read'
+import { parseModel, parsingModel } from '../../src/onnx/read'
 import { serializeModel } from '../../src/onnx/write'
 import { InferenceSession } from '../../src/runtime/session'
 import { Tensor } from '../../src/runtime/tensor'
@@ -50,6 +50,17 @@ function changed(change: (model: ModelProto) => void): Uint8Array {
 
 test('the model itself is fine', () => {
   expect(outcome(network)).toBe('fine')
+})
+
+test('reading may pause before the weights and after each, so that large files do not hold up the event loop', () => {
+  const weights = Object.fromEntries(['a', 'b', 'c'].map((name) => [name, known('float32', [2], new Float32Array(2))]))
+  const bytes = modelOf({
+    inputs: { x: ['float32', [2]] },
+    outputs: { y: 'float32' },
+    nodes: [['Sum', ['x', 'a', 'b', 'c'], ['y']]],
+    constants: weights,
+  })
+  expect([...parsingModel(bytes)]).toHaveLength(1 + Object.keys(weights).length)
 })
 
 test('a file that is cut off anywhere is refused, or still a model', () => {

@@ -39,8 +39,8 @@ export interface OptimizeOptions {
 
 type Pass = (backend: Backend, graph: Graph) => void
 
-/** Passes that decide what the graph computes. */
-const meaning: readonly Pass[] = [readConstants, foldBatchNorm, foldPads, fuseIslands]
+/** Passes that decide what the graph computes; after them come its islands, and then the others. */
+const meaning: readonly Pass[] = [readConstants, foldBatchNorm, foldPads]
 const passes: Readonly<Record<PassName, Pass>> = { tables, foldConstants, fuseDynamic, fuseResiduals, fuseActivations }
 
 /** Which passes the options switch on. */
@@ -64,12 +64,17 @@ export function readPasses(op: string, options: OptimizeOptions): ReadonlySet<Pa
   return on
 }
 
-/** Brings a graph, and those within, into the form that is planned; pauses between passes. */
+/** Brings a graph, and those within, into the form that is planned; pauses between passes and islands. */
 export function* prepareGraph(backend: Backend, graph: Graph, on: ReadonlySet<PassName>): Work<void> {
-  for (const pass of [...meaning, ...passNames.filter((name) => on.has(name)).map((name) => passes[name])]) {
-    pass(backend, graph)
-    yield
+  const run = function* (all: readonly Pass[]): Work<void> {
+    for (const pass of all) {
+      pass(backend, graph)
+      yield
+    }
   }
+  yield* run(meaning)
+  yield* fuseIslands(graph)
+  yield* run(passNames.filter((name) => on.has(name)).map((name) => passes[name]))
   yield* prepareBodies(graph, (body) => prepareGraph(backend, body, on))
   graph.prune()
 }

@@ -3,7 +3,7 @@
  * models. Each becomes the integer operation that it means (numerics.md). This is no optimization: it decides what the
  * model computes, and so it runs at every level.
  */
-import type { Backend } from '../../../backend/contract'
+import type { Work } from '../../../runtime/slices'
 import type { Graph, GraphNode } from '../../graph'
 import { clipOf, bothClips, Rewriter, type Clip } from '../rewrite'
 import { averageIsland, softmaxIsland } from './averages'
@@ -40,14 +40,15 @@ const matches: Readonly<Record<string, Match>> = {
   Concat: concatIsland,
 }
 
-/** Rewrites every island. */
-export function fuseIslands(_backend: Backend, graph: Graph): void {
+/** Rewrites every island; pauses between them. */
+export function* fuseIslands(graph: Graph): Work<void> {
   const rewriter = new Rewriter(graph)
   for (const quantizer of graph.nodes) {
     const target = targetOf(rewriter, quantizer)
     if (target === undefined) continue
     const nodes = islandOf(rewriter, quantizer, target)
     if (nodes !== undefined) rewriter.replace(quantizer, ...nodes)
+    yield
   }
   // Layers whose result stays float: the integer accumulator, scaled once.
   for (const node of graph.nodes) {
