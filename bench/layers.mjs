@@ -16,7 +16,7 @@ import { createTable, geometricMean, percent, times } from './lib/table.mjs'
 import { median, runsFor, sample } from './lib/timing.mjs'
 import { startTorch } from './lib/torch.mjs'
 
-const rounds = 3
+const rounds = 9
 
 function sameBytes(a, b) {
   return Buffer.from(a.buffer, a.byteOffset, a.length).equals(Buffer.from(b.buffer, b.byteOffset, b.length))
@@ -26,7 +26,7 @@ async function measure(layer, isas, budget, torch) {
   const { run, model, feed } = prepareLayer(layer)
   const ort = await createPeer(model, feed)
   const same = sameBytes(run().storage, await ort.run())
-  const count = runsFor(run, (1000 * budget) / rounds, [3, 400])
+  const count = runsFor(run, (1000 * budget) / rounds, [2, 400])
   const seconds = budget / rounds
   const kernels = isas.map(() => [])
   const calls = []
@@ -75,7 +75,7 @@ export async function layers(args) {
       isa: { type: 'string', default: backend.isa },
       json: { type: 'string' },
       filter: { type: 'string', default: '' },
-      budget: { type: 'string', default: '0.4' },
+      budget: { type: 'string', default: '0.6' },
     },
   })
   const isas = options.isa.split(',')
