@@ -3,7 +3,7 @@ import { parseModel } from '../../src/onnx/read'
 import { quantizeOnnx, quantizeOnnxDynamic, type QuantizeOptions, type QuantizeProgress } from '../../src/onnx/quantize'
 import { entropyRange, percentileRange } from '../../src/onnx/quantize/ranges'
 import { adviceFor } from '../../src/onnx/quantize/report'
-import { biasCorrection, quantizeWeight } from '../../src/onnx/quantize/weights'
+import { biasCorrection, quantizeBias, quantizeWeight } from '../../src/onnx/quantize/weights'
 import { InferenceSession } from '../../src/runtime/session'
 import type { Feeds } from '../../src/runtime/feeds'
 import { Tensor } from '../../src/runtime/tensor'
@@ -94,6 +94,21 @@ describe('ranges', () => {
     )
     await expect(quantize({ method: 'percentile', percentile: 50 })).rejects.toThrow(/above 50/)
   })
+})
+
+test('scales of weights are raised so far that no bias exceeds 2^30 steps, rounding included', () => {
+  const channels = 500
+  const bias = noise(channels, 3).map((value) => 1000 * value)
+  const weight = known(
+    'float32',
+    [channels, 1],
+    noise(channels, 4).map((value) => value * 2 ** -30),
+  )
+  const inputScale = Math.fround(0.0123)
+  const { scales } = quantizeWeight(weight, 0, inputScale, bias)
+  const steps = quantizeBias(bias, inputScale, scales).codes.map(Math.abs)
+  expect(Math.max(...steps)).toBeLessThanOrEqual(2 ** 30)
+  expect(Math.max(...steps)).toBeGreaterThan(2 ** 30 * (1 - 2 ** -20))
 })
 
 describe('bias correction', () => {

@@ -1,5 +1,6 @@
 /** Float weights to codes: the weight observer's parameters, raised where the bias would leave int32. */
 import { ArgumentError } from '../../errors'
+import { scaleForBias } from '../../quantization/bias-scale'
 import { makeObserver } from '../../quantization/qconfig'
 import { MinMaxObserver } from '../../quantization/observers/min-max'
 import type { Observer } from '../../quantization/observers/observer'
@@ -8,11 +9,6 @@ import type { QTensor } from '../../tensor/qtensor'
 import { quantizePerChannel, quantizePerTensor } from '../../tensor/quantize'
 import type { Tensor } from '../../tensor/tensor'
 import type { WeightedModule } from '../weighted'
-
-/** Largest |bias_q| that conversion leaves: half of what prepack still packs (numerics.md 4). */
-const largestBias = 2 ** 30
-
-const { fround } = Math
 
 /**
  * The weight observer that a layer's qconfig makes. One along axis 0, which suits all other layers, gives a transposed
@@ -51,15 +47,12 @@ export function observedInputScale(source: WeightedModule): number | undefined {
   return qparams.kind === 'perTensor' ? qparams.scale : undefined
 }
 
-/**
- * Raises weight scales until every `|bias_q| = |rne(f(bias * f(1/f(sx*sw))))|` is at most 2^30 (numerics.md 4). A channel
- * whose weights are tiny beside its bias loses weight resolution and keeps its bias.
- */
+/** Raises weight scales until every bias fits (bias-scale.ts). */
 export function raiseScales(qparams: QParams, bias: Tensor | null, inputScale: number | undefined): QParams {
   if (bias === null || inputScale === undefined) return qparams
   const values = bias.data
   if (qparams.kind === 'perTensor') {
-    const scale = values.reduce((scale, value) => raise(scale, value, inputScale), qparams.scale)
+    const scale = values.reduce((scale, value) => scaleForBias(scale, value, inputScale), qparams.scale)
     return { ...qparams, scale }
   }
   // Along axis 1 (a transposed convolution's) a scale holds for its channel of every group.
@@ -67,15 +60,9 @@ export function raiseScales(qparams: QParams, bias: Tensor | null, inputScale: n
   return {
     ...qparams,
     scales: qparams.scales.map((scale, c) =>
-      values.filter((_, o) => o % channels === c).reduce((raised, value) => raise(raised, value, inputScale), scale),
+      values
+        .filter((_, o) => o % channels === c)
+        .reduce((raised, value) => scaleForBias(raised, value, inputScale), scale),
     ),
   }
-}
-
-function raise(scale: number, bias: number, inputScale: number): number {
-  const inSteps = (weightScale: number): number => Math.abs(fround(bias * fround(1 / fround(inputScale * weightScale))))
-  if (!Number.isFinite(bias) || inSteps(scale) <= largestBias) return scale
-  let raised = fround(Math.abs(bias) / (inputScale * largestBias))
-  while (inSteps(raised) > largestBias) raised = fround(raised * (1 + 2 ** -22))
-  return raised
 }

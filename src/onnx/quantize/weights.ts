@@ -1,12 +1,11 @@
 /** Weights and biases of quantized layers (numerics.md 3 and 4). */
+import { scaleForBias } from '../../quantization/bias-scale'
 import { known, type TypedValue } from '../../runtime/value'
 import { quantizeValue, rne } from '../../tensor/rounding'
 import { sizeOf } from '../../tensor/shape'
 
 const { fround } = Math
 const int32 = [-2147483648, 2147483647] as const
-/** A bias of more steps leaves too little room for the products. */
-const biasLimit = 2 ** 30
 const leastScale = 2 ** -23
 
 /** Codes with one scale per channel, symmetric. */
@@ -34,8 +33,8 @@ export function quantizeWeight(
     largest[c] = Math.max(largest[c] ?? 0, Math.abs(value))
   })
   const scales = largest.map((size, c) => {
-    const forBias = Math.abs(bias?.[c] ?? 0) / biasLimit / inputScale
-    return Math.max(fround(size / 127), fround(forBias), leastScale)
+    const scale = Math.max(fround(size / 127), leastScale)
+    return scaleForBias(scale, bias?.[c] ?? 0, inputScale)
   })
   const codes = Int8Array.from(weight.data, (value, i) =>
     Math.min(127, Math.max(-127, rne(fround(value / (scales[channelOf(i)] ?? 1))))),
