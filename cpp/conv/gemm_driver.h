@@ -27,7 +27,7 @@ struct Work {
 // rows: in all; row_bytes: new input bytes that a row brings.
 BlockPlan plan_blocks(const PackedQuantized& packed, int64_t rows, int64_t row_bytes, const Work& work);
 
-// Whether work is worth other threads: it takes one about 20 us, or 6 where they are awake.
+// Whether work is worth other threads: it takes one about 20 us, or 3 where they are awake.
 bool worth_threads(const Work& work, int macs_per_ns);
 
 // Rows as the microkernels take them: row r of tap t at rows[t*pitch + r], `readable` bytes there (k, or k rounded up
