@@ -13,6 +13,11 @@ export function scaleForBias(scale: number, bias: number, inputScale: number): n
   const inSteps = (weightScale: number): number => Math.abs(fround(bias * fround(1 / fround(inputScale * weightScale))))
   if (!Number.isFinite(bias) || inSteps(scale) <= largestBias) return scale
   let raised = fround(Math.abs(bias) / (inputScale * largestBias))
-  while (inSteps(raised) > largestBias) raised = fround(raised * (1 + 2 ** -22))
+  // A step or two makes up for rounding. Only where the product of the scales is subnormal there is further to go.
+  let step = 2 ** -22
+  for (let steps = 0; inSteps(raised) > largestBias; steps++) {
+    if (steps >= 8) step = Math.min(2 * step, 1)
+    raised = fround(raised * (1 + step))
+  }
   return raised
 }

@@ -111,6 +111,15 @@ test('scales of weights are raised so far that no bias exceeds 2^30 steps, round
   expect(Math.max(...steps)).toBeGreaterThan(2 ** 30 * (1 - 2 ** -20))
 })
 
+test('a subnormal input scale raises the scale of a weight at once', () => {
+  const { scales } = quantizeWeight(known('float32', [1, 1], Float32Array.of(0)), 0, 1e-33, Float32Array.of(1e-45))
+  expect(scales[0]).toBeGreaterThan(2 ** -23)
+  expect(scales[0]).toBeLessThan(2 ** -16)
+  const many = new Float32Array(10_000).fill(1e-37)
+  const weight = known('float32', [many.length, 1], new Float32Array(many.length))
+  expect(quantizeWeight(weight, 0, 1e-33, many).scales).toHaveLength(many.length)
+})
+
 describe('bias correction', () => {
   test('adds what rounding takes from the mean of each channel, with groups and taps', () => {
     const weight = known('float32', [4, 2, 3], noise(24, 7))
