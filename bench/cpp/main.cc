@@ -7,7 +7,7 @@
 //   int8_bench [--isa name] [--threads n] [--seconds s] gemm M K N
 //   (with --weight-bits 7 before either: weights of seven bits, which avx2 multiplies faster)
 //   int8_bench [...] elementwise quantize|dequantize|requantize|qclamp|lookup|qadd|qmul|fadd|fclamp|exp|... N
-//   int8_bench [...] reduce softmax|mean|min-max N
+//   int8_bench [...] reduce softmax|qsoftmax|mean|min-max N LENGTH
 //   int8_bench [...] pool qmax|qavg|fmax|favg BATCH CHANNELS SIZE K STRIDE
 //   int8_bench [...] layout u8|f32 channels-last|contiguous BATCH CHANNELS PIXELS
 //   int8_bench [...] copy N

@@ -121,22 +121,34 @@ StreamRunner elementwise(const std::string& op, int64_t n) {
   throw std::runtime_error("no elementwise kernel is called " + op);
 }
 
-// Rows of 1000 elements.
-StreamRunner reduce(const std::string& op, int64_t n) {
-  constexpr int64_t kLength = 1000;
-  n = n / kLength * kLength;
+// Rows of `length` elements.
+StreamRunner reduce(const std::string& op, int64_t n, int64_t length) {
+  n = n / length * length;
   auto o = std::make_shared<Operands>();
   o->floats = random_floats(n);
   o->y_floats.resize(static_cast<size_t>(n));
   if (op == "softmax") {
-    return {4 * n, 4 * n, [o, n] { softmax(o->floats, o->y_floats, n / kLength, kLength); }, {}};
+    return {4 * n, 4 * n, [o, n, length] { softmax(o->floats, o->y_floats, n / length, length); }, {}};
+  }
+  if (op == "qsoftmax") {
+    static std::array<int32_t, 256> table;
+    for (size_t d = 0; d < table.size(); d++) {
+      table[d] = static_cast<int32_t>(std::nearbyint(8388608 * std::exp(-0.05 * static_cast<double>(d))));
+    }
+    o->codes = random_codes(n);
+    o->y_codes.resize(static_cast<size_t>(n));
+    const SoftmaxCodes parameters{table, 1.0f / 256, 0, 0, 255};
+    return {n,
+            n,
+            [o, n, length, parameters] { softmax_codes({o->codes}, {o->y_codes}, n / length, length, parameters); },
+            {}};
   }
   if (op == "mean") {
     return {4 * n,
             0,
-            [o, n] {
-              freduce(Reduce::kMean, o->floats, std::span(o->y_floats).first(static_cast<size_t>(n / kLength)),
-                      n / kLength, kLength);
+            [o, n, length] {
+              freduce(Reduce::kMean, o->floats, std::span(o->y_floats).first(static_cast<size_t>(n / length)),
+                      n / length, length);
             },
             {}};
   }
@@ -222,7 +234,7 @@ StreamRunner kernel_of(const Words& words) {
     for (size_t i = words[0] == "layout" ? 3 : words[0] == "copy" ? 1 : 2; i < words.size(); i++)
       n.push_back(std::stoll(words[i]));
     if (words[0] == "elementwise" && n.size() == 1) return elementwise(words[1], n[0]);
-    if (words[0] == "reduce" && n.size() == 1) return reduce(words[1], n[0]);
+    if (words[0] == "reduce" && n.size() == 2) return reduce(words[1], n[0], n[1]);
     if (words[0] == "pool" && n.size() == 5) return pool(words[1], n[0], n[1], n[2], n[3], n[4]);
     if (words[0] == "layout" && n.size() == 3) return layout(words[1], words[2], n[0], n[1], n[2]);
     if (words[0] == "copy" && n.size() == 1) return copy(n[0]);

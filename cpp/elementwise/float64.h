@@ -189,7 +189,7 @@ void map64(const float* x, float* y, int64_t n, Fn fn) {
 }
 
 // y = x to the power b, steps 0 or 1 of x and b; a square needs no logarithm.
-void pow_run(const float* x, int64_t x_step, const float* b, int64_t b_step, float* y, int64_t n) {
+inline void pow_run(const float* x, int64_t x_step, const float* b, int64_t b_step, float* y, int64_t n) {
   if (b_step == 0 && x_step == 1 && n > 0 && b[0] == 2.0f) return map64(x, y, n, [](F64 v) { return v * v; });
   const F64 x0 = splat64(n > 0 ? x[0] : 0), b0 = splat64(n > 0 ? b[0] : 0);
   for (int64_t i = 0; i < n; i += kF64Lanes) {

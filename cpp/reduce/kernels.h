@@ -14,6 +14,8 @@ struct ReduceKernels {
   float (*reduce)(Reduce op, const float* x, int64_t length);  // 16 lanes (numerics.md 7); kMean is the sum
   void (*layer_norm_row)(const float* x, float* y, int64_t length, const LayerNorm& norm);
   MinMax (*min_max)(const float* x, int64_t length);
+  void (*softmax_codes_rows)(const uint8_t* x, CodeType type, uint8_t* y, int64_t rows, int64_t length,
+                             const SoftmaxCodes& p);  // numerics.md 6
 };
 
 struct ReduceRow {

@@ -43,6 +43,14 @@ void softmax(std::span<const float> x, std::span<float> y, int64_t rows, int64_t
   parallel_for(rows, row_grain(int64_t{1} << 12, length), task);
 }
 
+void softmax_codes(const CodesIn& x, const CodesOut& y, int64_t rows, int64_t length, const SoftmaxCodes& p) {
+  const auto kernel = kernels().softmax_codes_rows;
+  auto task = [&](int64_t begin, int64_t end) {
+    kernel(x.bytes.data() + begin * length, x.type, y.bytes.data() + begin * length, end - begin, length, p);
+  };
+  parallel_for(rows, row_grain(int64_t{1} << 13, length), task);
+}
+
 void freduce(Reduce op, std::span<const float> x, std::span<float> y, int64_t rows, int64_t length) {
   const auto kernel = kernels().reduce;
   const float divisor = op == Reduce::kMean ? static_cast<float>(length) : 1.0f;

@@ -1,8 +1,9 @@
-// Reductions in plain C++: numerics.md 7, the twin of src/backend/js/reduce.ts.
+// Reductions in plain C++: numerics.md 6 and 7, the twin of src/backend/js/reduce.ts and softmax-codes.ts.
 #include <limits>
 
 #include "elementwise/math.h"
 #include "reduce/kernels.h"
+#include "reduce/softmax_codes.h"
 
 namespace int8 {
 namespace {
@@ -64,6 +65,31 @@ void softmax_row(const float* x, float* y, int64_t length) {
   for (int64_t i = 0; i < length; i++) y[i] = y[i] / total;
 }
 
+void softmax_codes_row(const uint8_t* x, uint8_t* y, int64_t length, uint8_t flip, const SoftmaxCodes& p) {
+  uint8_t largest = 0;
+  for (int64_t i = 0; i < length; i++) largest = std::max<uint8_t>(largest, x[i] ^ flip);
+  // Four sums, so that additions do not wait for each other.
+  uint64_t sums[4] = {};
+  for (int64_t i = 0; i < length; i++) sums[i % 4] += static_cast<uint64_t>(p.table[largest - (x[i] ^ flip)]);
+  const SoftmaxDivisor divisor(sums[0] + sums[1] + sums[2] + sums[3], p.scale);
+  const auto result = [&](int distance) {
+    return static_cast<uint8_t>(std::clamp(p.zero_point + divisor.quotient(p.table[distance]), p.lo, p.hi));
+  };
+  if (length < kLongRow) {
+    for (int64_t i = 0; i < length; i++) y[i] = result(largest - (x[i] ^ flip));
+    return;
+  }
+  uint8_t results[256];
+  for (int d = 0; d <= largest; d++) results[largest - d] = result(d);
+  for (int64_t i = 0; i < length; i++) y[i] = results[x[i] ^ flip];
+}
+
+void softmax_codes_rows(const uint8_t* x, CodeType type, uint8_t* y, int64_t rows, int64_t length,
+                        const SoftmaxCodes& p) {
+  const uint8_t flip = softmax_flip(type);
+  for (int64_t row = 0; row < rows; row++) softmax_codes_row(x + row * length, y + row * length, length, flip, p);
+}
+
 MinMax min_max(const float* x, int64_t length) {
   MinMax found{kInfinity, -kInfinity};
   for (int64_t i = 0; i < length; i++) {
@@ -76,6 +102,6 @@ MinMax min_max(const float* x, int64_t length) {
 
 }  // namespace
 
-const ReduceKernels kReducePortable = {softmax_row, reduce, layer_norm_row, min_max};
+const ReduceKernels kReducePortable = {softmax_row, reduce, layer_norm_row, min_max, softmax_codes_rows};
 
 }  // namespace int8

@@ -8,7 +8,9 @@
 //                            sign of a zero open, maximum and minimum are IEEE's (a NaN wins, +0 is above -0)
 //   load_codes, store_codes  8-bit codes as int32, and its low bytes
 //   U16x16, add_codes        sums of at most 256 codes
-//   Bytes, ByteLanes         codes as they lie, kBytes of them; Table, the look-up of each in 256
+//   Bytes, ByteLanes         codes as they lie, kBytes of them; Table, the look-up of each in 256; ByteTotal, the sum
+//   of any
+//                            number of bytes
 //   WordSums, Floats         sums of so many codes, and kGroups of sixteen floats, in an order of their own: less makes
 //                            floats of sums, rounded makes codes again
 //   PairSums                 sums of so many codes, faster for several; words_of makes WordSums of them
@@ -301,6 +303,9 @@ inline void store(uint8_t* p, Bytes x, ByteLanes lanes) {
     copy_part(p, bytes, lanes.left);
   }
 }
+inline Bytes operator-(Bytes a, Bytes b) {
+  return {_mm256_sub_epi8(a.v, b.v)};
+}
 template <CodeType kType>
 Bytes larger(Bytes a, Bytes b) {
   return {kType == CodeType::kU8 ? _mm256_max_epu8(a.v, b.v) : _mm256_max_epi8(a.v, b.v)};
@@ -308,6 +313,18 @@ Bytes larger(Bytes a, Bytes b) {
 template <CodeType kType>
 Bytes smaller(Bytes a, Bytes b) {
   return {kType == CodeType::kU8 ? _mm256_min_epu8(a.v, b.v) : _mm256_min_epi8(a.v, b.v)};
+}
+
+struct ByteTotal {
+  __m256i v;
+};
+inline ByteTotal add(ByteTotal total, Bytes x) {
+  return {_mm256_add_epi64(total.v, _mm256_sad_epu8(x.v, _mm256_setzero_si256()))};
+}
+inline uint64_t total_of(ByteTotal total) {
+  alignas(32) uint64_t parts[4];
+  store256(parts, total.v);
+  return parts[0] + parts[1] + parts[2] + parts[3];
 }
 
 // Codes as floats and back, in the order that unpacks give and packs take.

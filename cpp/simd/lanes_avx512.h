@@ -203,6 +203,9 @@ inline Bytes load(const uint8_t* p, ByteLanes lanes) {
 inline void store(uint8_t* p, Bytes x, ByteLanes lanes) {
   _mm512_mask_storeu_epi8(p, lanes.mask, x.v);
 }
+inline Bytes operator-(Bytes a, Bytes b) {
+  return {_mm512_sub_epi8(a.v, b.v)};
+}
 template <CodeType kType>
 Bytes larger(Bytes a, Bytes b) {
   return {kType == CodeType::kU8 ? _mm512_max_epu8(a.v, b.v) : _mm512_max_epi8(a.v, b.v)};
@@ -210,6 +213,16 @@ Bytes larger(Bytes a, Bytes b) {
 template <CodeType kType>
 Bytes smaller(Bytes a, Bytes b) {
   return {kType == CodeType::kU8 ? _mm512_min_epu8(a.v, b.v) : _mm512_min_epi8(a.v, b.v)};
+}
+
+struct ByteTotal {
+  __m512i v;
+};
+inline ByteTotal add(ByteTotal total, Bytes x) {
+  return {_mm512_add_epi64(total.v, _mm512_sad_epu8(x.v, _mm512_setzero_si512()))};
+}
+inline uint64_t total_of(ByteTotal total) {
+  return static_cast<uint64_t>(_mm512_reduce_add_epi64(total.v));
 }
 
 // Codes as floats and back, in the order that unpacks give and packs take. Four vectors, a group of 16 lanes each.

@@ -260,6 +260,9 @@ inline Bytes load(const uint8_t* p, ByteLanes lanes) {
 inline void store(uint8_t* p, Bytes x, ByteLanes lanes) {
   store_bytes16(p, x.v, lanes.left);
 }
+inline Bytes operator-(Bytes a, Bytes b) {
+  return {vsubq_u8(a.v, b.v)};
+}
 template <CodeType kType>
 Bytes larger(Bytes a, Bytes b) {
   if (kType == CodeType::kU8) return {vmaxq_u8(a.v, b.v)};
@@ -269,6 +272,16 @@ template <CodeType kType>
 Bytes smaller(Bytes a, Bytes b) {
   if (kType == CodeType::kU8) return {vminq_u8(a.v, b.v)};
   return {vreinterpretq_u8_s8(vminq_s8(vreinterpretq_s8_u8(a.v), vreinterpretq_s8_u8(b.v)))};
+}
+
+struct ByteTotal {
+  uint64x2_t v;
+};
+inline ByteTotal add(ByteTotal total, Bytes x) {
+  return {vpadalq_u32(total.v, vpaddlq_u16(vpaddlq_u8(x.v)))};
+}
+inline uint64_t total_of(ByteTotal total) {
+  return vaddvq_u64(total.v);
 }
 
 // Codes as floats and back.
