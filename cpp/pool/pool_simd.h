@@ -15,8 +15,14 @@ namespace {
 
 constexpr int64_t kLargestSum = int64_t{1} << 22;
 constexpr int64_t kWordSum = 256;
-// Codes are fetched so many ahead of their use: they mostly come from beyond the second cache.
+// Bytes are fetched so many ahead of their use: they mostly come from beyond the second cache.
 constexpr int64_t kAhead = 2048;
+
+template <class T>
+const T* fetched(const T* x) {
+  __builtin_prefetch(reinterpret_cast<const char*>(x) + kAhead, 0, 3);
+  return x;
+}
 
 template <CodeType kType>
 void largest_codes(const PoolRun<uint8_t>& run, uint8_t* y) {
@@ -26,9 +32,7 @@ void largest_codes(const PoolRun<uint8_t>& run, uint8_t* y) {
       const int64_t at = p * run.step + c;
       Bytes largest = splat_byte(kType == CodeType::kU8 ? 0 : -128);
       for (int64_t i = 0; i < run.count; i++) {
-        const uint8_t* x = run.rows[i] + at;
-        __builtin_prefetch(x + kAhead, 0, 3);
-        largest = larger<kType>(largest, load(x, lanes));
+        largest = larger<kType>(largest, load(fetched(run.rows[i] + at), lanes));
       }
       store(y + c, largest, lanes);
     }
@@ -50,9 +54,7 @@ void average_whole(const PoolRun<uint8_t>& run, uint8_t* y, const AveragePixel& 
       const int64_t at = pixel * run.step + c;
       PairSums sums = no_pairs();
       for (int64_t i = 0; i < run.count; i++) {
-        const uint8_t* x = run.rows[i] + at;
-        __builtin_prefetch(x + kAhead, 0, 3);
-        const Bytes codes = load(x, ByteLanes(kBytes));
+        const Bytes codes = load(fetched(run.rows[i] + at), ByteLanes(kBytes));
         sums = add(sums, kFlip<kType> != 0 ? flipped(codes, kFlip<kType>) : codes);
       }
       Floats v = less(words_of(sums), offset);
@@ -97,7 +99,7 @@ void fmax(const PoolRun<float>& run, float* y) {
       const Lanes lanes(run.channels - c);
       const int64_t at = p * run.step + c;
       F32x16 largest = splat(-__builtin_inff());
-      for (int64_t i = 0; i < run.count; i++) largest = maximum(largest, load(run.rows[i] + at, lanes));
+      for (int64_t i = 0; i < run.count; i++) largest = maximum(largest, load(fetched(run.rows[i] + at), lanes));
       store(y + c, largest, lanes);
     }
   }
@@ -123,9 +125,9 @@ void average_floats(const PoolRun<float>& run, float* y, float divisor) {
       F32x16 sums[kSums];
       for (F32x16& sum : sums) sum = splat(0.0f);
       if (kSums < 16) {
-        for (int i = 0; i < kSums; i++) sums[i] = sums[i] + load(run.rows[i] + at, lanes);
+        for (int i = 0; i < kSums; i++) sums[i] = sums[i] + load(fetched(run.rows[i] + at), lanes);
       } else {
-        for (int64_t i = 0; i < run.count; i++) sums[i % kSums] = sums[i % kSums] + load(run.rows[i] + at, lanes);
+        for (int64_t i = 0; i < run.count; i++) sums[i % kSums] = sums[i % kSums] + load(fetched(run.rows[i] + at), lanes);
       }
       store(y + c, sum_of(sums) / by, lanes);
     }
