@@ -98,49 +98,60 @@ void fmax(const PoolRun<float>& run, float* y) {
     for (int64_t c = 0; c < run.channels; c += 16) {
       const Lanes lanes(run.channels - c);
       const int64_t at = p * run.step + c;
-      F32x16 largest = splat(-__builtin_inff());
-      for (int64_t i = 0; i < run.count; i++) largest = maximum(largest, load(fetched(run.rows[i] + at), lanes));
-      store(y + c, largest, lanes);
+      Largest largest;
+      for (int64_t i = 0; i < run.count; i++) largest.add(load(fetched(run.rows[i] + at), lanes));
+      store(y + c, largest.get(), lanes);
     }
   }
 }
 
-// The tree of numerics.md 7 over kSums lanes: those behind them hold +0, which changes no sum (none is -0).
-template <int kSums>
-F32x16 sum_of(F32x16 (&sums)[kSums]) {
-  for (int half = 8; half > 0; half /= 2) {
-    for (int j = 0; j < half && j + half < kSums; j++) sums[j] = sums[j] + sums[j + half];
+// Lane kLane of the tree of numerics.md 7 once lane j has taken j + 8, and so on down to j + kHalf. Lanes from kLanes
+// on hold +0, which changes no sum (none is -0). Depth first, so that few sums are at hand at once.
+template <int kLanes, int kLane = 0, int kHalf = 1, class Lane>
+F32x16 tree(const Lane& lane) {
+  if constexpr (kHalf == 16) {
+    return lane(kLane);
+  } else if constexpr (kLane + kHalf < kLanes) {
+    const F32x16 lower = tree<kLanes, kLane, 2 * kHalf>(lane);
+    return lower + tree<kLanes, kLane + kHalf, 2 * kHalf>(lane);
+  } else {
+    return tree<kLanes, kLane, 2 * kHalf>(lane);
   }
-  return sums[0];
 }
 
-// kSums is the window's size, or 16 for any.
-template <int kSums>
+// Windows of kCount <= 16 pixels, a lane for each of them.
+template <int kCount>
+F32x16 sum_few(const PoolRun<float>& run, int64_t at, Lanes lanes) {
+  const F32x16 zero = splat(0.0f);
+  return tree<kCount>([&](int i) { return zero + load(fetched(run.rows[i] + at), lanes); });
+}
+
+F32x16 sum_many(const PoolRun<float>& run, int64_t at, Lanes lanes) {
+  return tree<16>([&](int64_t lane) {
+    F32x16 sum = splat(0.0f);
+    for (int64_t i = lane; i < run.count; i += 16) sum = sum + load(fetched(run.rows[i] + at), lanes);
+    return sum;
+  });
+}
+
+template <F32x16 (*kSum)(const PoolRun<float>&, int64_t, Lanes)>
 void average_floats(const PoolRun<float>& run, float* y, float divisor) {
   const F32x16 by = splat(divisor);
   for (int64_t p = 0; p < run.pixels; p++, y += run.channels) {
     for (int64_t c = 0; c < run.channels; c += 16) {
       const Lanes lanes(run.channels - c);
-      const int64_t at = p * run.step + c;
-      F32x16 sums[kSums];
-      for (F32x16& sum : sums) sum = splat(0.0f);
-      if (kSums < 16) {
-        for (int i = 0; i < kSums; i++) sums[i] = sums[i] + load(fetched(run.rows[i] + at), lanes);
-      } else {
-        for (int64_t i = 0; i < run.count; i++) sums[i % kSums] = sums[i % kSums] + load(fetched(run.rows[i] + at), lanes);
-      }
-      store(y + c, sum_of(sums) / by, lanes);
+      store(y + c, kSum(run, p * run.step + c, lanes) / by, lanes);
     }
   }
 }
 
 void favg(const PoolRun<float>& run, float* y, float divisor) {
   if (run.count == 4) {
-    average_floats<4>(run, y, divisor);
+    average_floats<sum_few<4>>(run, y, divisor);
   } else if (run.count == 9) {
-    average_floats<9>(run, y, divisor);
+    average_floats<sum_few<9>>(run, y, divisor);
   } else {
-    average_floats<16>(run, y, divisor);
+    average_floats<sum_many>(run, y, divisor);
   }
 }
 

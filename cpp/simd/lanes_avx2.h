@@ -11,6 +11,7 @@
 //   Bytes, ByteLanes         codes as they lie, kBytes of them; Table, the look-up of each in 256; ByteTotal, the sum
 //   of any
 //                            number of bytes
+//   Largest                  the maximum of many floats
 //   WordSums, Floats         sums of so many codes, and kGroups of sixteen floats, in an order of their own: less makes
 //                            floats of sums, rounded makes codes again
 //   PairSums                 sums of so many codes, faster for several; words_of makes WordSums of them
@@ -18,6 +19,7 @@
 
 #include <immintrin.h>
 
+#include <atomic>
 #include <cstdint>
 
 #include "int8/types.h"
@@ -77,7 +79,9 @@ inline F32x16 load(const float* p, Lanes lanes) {
 }
 inline void store(float* p, F32x16 x, Lanes lanes) {
   if (lanes.whole()) {
+    // In ascending order: lines beyond the caches are written a fifth slower by their upper half first.
     _mm256_storeu_ps(p, x.lo);
+    std::atomic_signal_fence(std::memory_order_release);
     _mm256_storeu_ps(p + 8, x.hi);
   } else {
     _mm256_maskstore_ps(p, lanes.low(), x.lo);
@@ -195,6 +199,33 @@ inline F32x16 maximum(F32x16 a, F32x16 b) {
 inline F32x16 minimum(F32x16 a, F32x16 b) {
   return {minimum8(a.lo, b.lo), minimum8(a.hi, b.hi)};
 }
+// The maximum of many. Bits as signed integers have the right order from +0 on, and as unsigned ones a NaN of negative
+// sign on top; where nothing is above -0, vmaxps has no zeros to choose between.
+class Largest {
+ public:
+  void add(F32x16 x) {
+    low_.add(x.lo);
+    high_.add(x.hi);
+  }
+  F32x16 get() const { return {low_.get(), high_.get()}; }
+
+ private:
+  struct Half {
+    __m256 plain = _mm256_set1_ps(-__builtin_inff());
+    __m256i from_zero = _mm256_set1_epi32(INT32_MIN), magnitude = _mm256_setzero_si256();
+    void add(__m256 x) {
+      plain = _mm256_max_ps(plain, x);
+      from_zero = _mm256_max_epi32(from_zero, _mm256_castps_si256(x));
+      magnitude = _mm256_max_epu32(magnitude, _mm256_castps_si256(x));
+    }
+    __m256 get() const {
+      const __m256 signed_bits = _mm256_castsi256_ps(from_zero), unsigned_bits = _mm256_castsi256_ps(magnitude);
+      const __m256 number = _mm256_blendv_ps(signed_bits, plain, signed_bits);
+      return _mm256_blendv_ps(number, unsigned_bits, _mm256_cmp_ps(unsigned_bits, unsigned_bits, _CMP_UNORD_Q));
+    }
+  };
+  Half low_, high_;
+};
 // n as its halves h = floor(n/2) and n - h: the product with 2^h is exact, the second rounds once (math.h).
 inline __m256 scale8(__m256 p, __m256 n) {
   const __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1);

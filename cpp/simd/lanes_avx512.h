@@ -119,6 +119,15 @@ inline F32x16 minimum(F32x16 a, F32x16 b) {
   const __m512 with_nan = _mm512_mask_mov_ps(smaller, _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), a.v);
   return {_mm512_mask_or_ps(with_nan, _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ), a.v, b.v)};
 }
+// The maximum of many.
+class Largest {
+ public:
+  void add(F32x16 x) { largest_ = maximum(largest_, x); }
+  F32x16 get() const { return largest_; }
+
+ private:
+  F32x16 largest_ = splat(-__builtin_inff());
+};
 // vscalefps is p * 2^n rounded once: what the two exact-then-rounded products of math.h give.
 inline F32x16 scale_by_power_of_two(F32x16 p, F32x16 n) {
   return {_mm512_scalef_ps(p.v, n.v)};

@@ -165,6 +165,15 @@ inline F32x16 maximum(F32x16 a, F32x16 b) {
 inline F32x16 minimum(F32x16 a, F32x16 b) {
   return each<F32x16>([&](int i) { return vminq_f32(a.v[i], b.v[i]); });
 }
+// The maximum of many.
+class Largest {
+ public:
+  void add(F32x16 x) { largest_ = maximum(largest_, x); }
+  F32x16 get() const { return largest_; }
+
+ private:
+  F32x16 largest_ = splat(-__builtin_inff());
+};
 inline F32x16 at_least(F32x16 x, F32x16 bound) {
   return maximum(x, bound);
 }

@@ -95,6 +95,21 @@ TEST_P(PoolRows, PoolsOfFloatsGiveThePortableBytes) {
   }
 }
 
+TEST_P(PoolRows, LargestOfAnyTwoSpecialFloatsIsThePortableOne) {
+  std::vector<float> values = special_floats();
+  values.push_back(-std::numeric_limits<float>::quiet_NaN());
+  std::vector<float> a, b;
+  for (const float first : values) {
+    for (const float second : values) {
+      a.push_back(first);
+      b.push_back(second);
+    }
+  }
+  const float* rows[] = {a.data(), b.data()};
+  const PoolRun<float> run{rows, 2, static_cast<int64_t>(a.size())};
+  expect_equal(row(), run, [&](const PoolKernels& k, float* y) { k.fmax(run, y); });
+}
+
 TEST(Pool, AverageRoundsHalfToEvenBeforeItAddsTheZeroPoint) {
   const uint8_t pixels[] = {3, 4, 0, 1};  // sums 3.5 and 0.5 after halving
   const uint8_t* rows[] = {pixels, pixels + 2};
