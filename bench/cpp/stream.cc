@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <stdexcept>
 
@@ -19,14 +20,28 @@ namespace {
 
 using Words = std::vector<std::string>;
 
+// Memory as plans have it: 64-byte aligned.
+template <class T>
+struct Aligned {
+  using value_type = T;
+  Aligned() = default;
+  template <class U>
+  Aligned(const Aligned<U>&) {}
+  T* allocate(size_t n) { return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{64})); }
+  void deallocate(T* p, size_t) { ::operator delete (p, std::align_val_t{64}); }
+  bool operator==(const Aligned&) const { return true; }
+};
+template <class T>
+using Buffer = std::vector<T, Aligned<T>>;
+
 // Operands, which live as long as the runner. Codes and floats of one random state.
 struct Operands {
-  std::vector<uint8_t> codes, codes2, y_codes;
-  std::vector<float> floats, floats2, y_floats;
+  Buffer<uint8_t> codes, codes2, y_codes;
+  Buffer<float> floats, floats2, y_floats;
 };
 
-std::vector<uint8_t> random_codes(int64_t n) {
-  std::vector<uint8_t> codes(static_cast<size_t>(n));
+Buffer<uint8_t> random_codes(int64_t n) {
+  Buffer<uint8_t> codes(static_cast<size_t>(n));
   uint32_t state = 12345;
   for (uint8_t& c : codes) {
     state = state * 1664525 + 1013904223;
@@ -35,8 +50,8 @@ std::vector<uint8_t> random_codes(int64_t n) {
   return codes;
 }
 
-std::vector<float> random_floats(int64_t n) {
-  std::vector<float> floats(static_cast<size_t>(n));
+Buffer<float> random_floats(int64_t n) {
+  Buffer<float> floats(static_cast<size_t>(n));
   uint32_t state = 54321;
   for (float& f : floats) {
     state = state * 1664525 + 1013904223;
@@ -49,7 +64,7 @@ StreamRunner elementwise(const std::string& op, int64_t n) {
   auto o = std::make_shared<Operands>();
   static const std::array<float, 1> scale{0.0748f};
   static const std::array<int32_t, 1> zero_point{3};
-  static const std::vector<uint8_t> table = random_codes(256);
+  static const Buffer<uint8_t> table = random_codes(256);
   const std::array<int64_t, 1> shape{n}, dense{1};
   const ChannelSplit split{1, 1, n};
   const auto codes_to_codes = [&](auto run) {
@@ -247,7 +262,7 @@ StreamRunner kernel_of(const Words& words) {
 StreamRunner make_stream_runner(const Words& words) {
   StreamRunner runner = kernel_of(words);
   struct Lines {
-    std::vector<uint8_t> x, y;
+    Buffer<uint8_t> x, y;
   };
   auto lines = std::make_shared<Lines>();
   lines->x.resize(static_cast<size_t>(runner.read), 1);

@@ -43,8 +43,15 @@ void qmax(const PoolRun<uint8_t>& run, CodeType type, uint8_t* y) {
   type == CodeType::kU8 ? largest_codes<CodeType::kU8>(run, y) : largest_codes<CodeType::kS8>(run, y);
 }
 
-// Windows of at most kWordSum pixels, the channels that fill whole vectors of kBytes.
-template <CodeType kType>
+template <class Code>
+WordSums sum_of(int64_t count, const Code& code) {
+  PairSums sums = no_pairs();
+  for (int64_t i = 0; i < count; i++) sums = add(sums, code(i));
+  return words_of(sums);
+}
+
+// Windows of nine, or at most kWordSum, pixels; the channels that fill whole vectors of kBytes.
+template <CodeType kType, bool kNine>
 void average_whole(const PoolRun<uint8_t>& run, uint8_t* y, const AveragePixel& p) {
   const F32x16 offset = splat(8388608.0f + static_cast<float>((p.x_zero_point + kFlip<kType>)*run.count));
   const F32x16 multiplier = splat(p.multiplier);
@@ -52,12 +59,17 @@ void average_whole(const PoolRun<uint8_t>& run, uint8_t* y, const AveragePixel& 
   for (int64_t pixel = 0; pixel < run.pixels; pixel++, y += run.channels) {
     for (int64_t c = 0; c + kBytes <= run.channels; c += kBytes) {
       const int64_t at = pixel * run.step + c;
-      PairSums sums = no_pairs();
-      for (int64_t i = 0; i < run.count; i++) {
+      const auto code = [&](int64_t i) {
         const Bytes codes = load(fetched(run.rows[i] + at), ByteLanes(kBytes));
-        sums = add(sums, kFlip<kType> != 0 ? flipped(codes, kFlip<kType>) : codes);
+        return kFlip<kType> != 0 ? flipped(codes, kFlip<kType>) : codes;
+      };
+      WordSums sums;
+      if constexpr (kNine) {
+        sums = sum_of_nine(code);
+      } else {
+        sums = sum_of(run.count, code);
       }
-      Floats v = less(words_of(sums), offset);
+      Floats v = less(sums, offset);
       for (F32x16& group : v.v) group = group * multiplier;
       store(y + c, to_bytes(v), ByteLanes(kBytes));
     }
@@ -71,8 +83,14 @@ void qavg(const PoolRun<uint8_t>& run, CodeType x_type, uint8_t* y, const Averag
   }
   const uint8_t flip = x_type == CodeType::kS8 ? 0x80 : 0;
   const int64_t whole = run.count > kWordSum ? 0 : run.channels / kBytes * kBytes;
-  if (whole > 0 && x_type == CodeType::kU8) average_whole<CodeType::kU8>(run, y, p);
-  if (whole > 0 && x_type == CodeType::kS8) average_whole<CodeType::kS8>(run, y, p);
+  if (whole > 0) {
+    const auto average = [&]<CodeType kType>() {
+      if (kSumsNine && run.count == 9) return average_whole<kType, kSumsNine>(run, y, p);
+      average_whole<kType, false>(run, y, p);
+    };
+    x_type == CodeType::kU8 ? average.template operator()<CodeType::kU8>()
+                            : average.template operator()<CodeType::kS8>();
+  }
   if (whole == run.channels) return;
   const I32x16 start = splat(static_cast<int32_t>(-(p.x_zero_point + flip) * run.count));
   const F32x16 multiplier = splat(p.multiplier);

@@ -14,7 +14,8 @@
 //   Largest                  the maximum of many floats
 //   WordSums, Floats         sums of so many codes, and kGroups of sixteen floats, in an order of their own: less makes
 //                            floats of sums, rounded makes codes again
-//   PairSums                 sums of so many codes, faster for several; words_of makes WordSums of them
+//   PairSums                 sums of so many codes, faster for several; words_of makes WordSums of them;
+//                            with kSumsNine, sum_of_nine makes WordSums of nine in fewer still
 #pragma once
 
 #include <immintrin.h>
@@ -392,6 +393,7 @@ inline WordSums words_of(PairSums sums) {
   const __m256i lower = _mm256_sub_epi16(sums.pairs, _mm256_slli_epi16(sums.upper, 8));
   return {_mm256_unpacklo_epi16(lower, sums.upper), _mm256_unpackhi_epi16(lower, sums.upper)};
 }
+constexpr bool kSumsNine = false;
 inline Floats less(WordSums sums, F32x16 offset) {
   const __m256i upper = _mm256_set1_epi16(0x4b00);
   const auto floats = [&](__m256i words) {

@@ -268,6 +268,26 @@ inline WordSums words_of(PairSums sums) {
   const __m512i lower = _mm512_sub_epi16(sums.pairs, _mm512_slli_epi16(sums.upper, 8));
   return {_mm512_unpacklo_epi16(lower, sums.upper), _mm512_unpackhi_epi16(lower, sums.upper)};
 }
+// The sum of nine codes (u8). Three bytes add up to the bits that an odd number of them has, and twice those that two
+// have: four such sums of three, and four bytes with their weights are left.
+constexpr bool kSumsNine = true;
+template <class Code>
+WordSums sum_of_nine(const Code& code) {
+  struct Three {
+    __m512i odd, carry;
+    Three(__m512i a, __m512i b, __m512i c)
+        : odd(_mm512_ternarylogic_epi32(a, b, c, 0x96)), carry(_mm512_ternarylogic_epi32(a, b, c, 0xe8)) {}
+  };
+  const Three a(code(0).v, code(1).v, code(2).v), b(code(3).v, code(4).v, code(5).v),
+      c(code(6).v, code(7).v, code(8).v);
+  const Three ones(a.odd, b.odd, c.odd), twos(a.carry, b.carry, c.carry);
+  const __m512i one_two = _mm512_set1_epi16(0x0201), two_four = _mm512_set1_epi16(0x0402);
+  const auto join = [&](__m512i first, __m512i second) {
+    return _mm512_add_epi16(_mm512_maddubs_epi16(first, one_two), _mm512_maddubs_epi16(second, two_four));
+  };
+  return {join(_mm512_unpacklo_epi8(ones.odd, ones.carry), _mm512_unpacklo_epi8(twos.odd, twos.carry)),
+          join(_mm512_unpackhi_epi8(ones.odd, ones.carry), _mm512_unpackhi_epi8(twos.odd, twos.carry))};
+}
 inline Floats less(WordSums sums, F32x16 offset) {
   const __m512i upper = _mm512_set1_epi16(0x4b00);
   const auto floats = [&](__m512i bits) { return F32x16{_mm512_castsi512_ps(bits)} - offset; };

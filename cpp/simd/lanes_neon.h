@@ -321,6 +321,7 @@ inline PairSums add(PairSums sums, Bytes x) {
 inline WordSums words_of(PairSums sums) {
   return sums;
 }
+constexpr bool kSumsNine = false;
 inline Floats less(WordSums sums, F32x16 offset) {
   const uint16x8_t upper = vdupq_n_u16(0x4b00);
   const auto bits = [](uint16x8_t words) { return vreinterpretq_f32_u16(words); };
