@@ -26,7 +26,8 @@ void run_block(const BoundQuantized& op, const DepthwiseBlock& common, const uin
   DepthwiseBlock b = common;
   b.x = x + c;
   point_at_channels(op, c, n, b);
-  op.packed->depthwise->run(b, op.scalars);
+  const PackedQuantized& p = *op.packed;
+  p.method == Method::kGroups ? p.depthwise->run_groups(b, op.scalars) : p.depthwise->run(b, op.scalars);
 }
 
 // Few channels, stride 1: `together` neighbouring pixels are one block, and what is left of a row goes one by one.
@@ -56,6 +57,7 @@ void run_strip(const BoundQuantized& op, const ConvGeometry& g, const Strip& s, 
   b.taps = taps;
   b.ones = p.quad_ones.data();
   b.quads = p.quads;
+  b.group_quads = p.group_quads();
   b.rows = s.rows;
   b.columns = s.columns;
   b.y_pixel = g.out_channels * element;
@@ -74,7 +76,8 @@ Status run_depthwise(const BoundQuantized& op, std::span<const uint8_t> x, uint8
   if (takes_lines(op, g)) return run_square_depthwise(op, x, y, g);
   const PackedQuantized& p = *op.packed;
   const int64_t results = g.batch * g.output.count() * g.out_channels;
-  const bool threads = worth_threads({results * g.kernel.count(), results}, p.depthwise->macs_per_ns);
+  const bool threads =
+      worth_threads({results * g.kernel.count() * p.facts.in_per_group, results}, p.depthwise->macs_per_ns);
   const StripPlan plan = plan_strips(g, g.out_channels, threads);
   const int64_t strip_size = strip_bytes(g, plan, g.out_channels);
   const StripCopy copy{.repeat = g.out_channels / g.in_channels, .flip = op.x_flip, .zero = op.x_zero};

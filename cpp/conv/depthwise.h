@@ -1,4 +1,4 @@
-// The depthwise family: every output channel sees one input channel.
+// The depthwise family: every output channel sees one input channel, or as few as the groups of kGroups have.
 //
 //   acc[p][c] = offset[c] + sum_t x[p, t][c] * w[c][t] - zw[c] * sum_t x[p, t][c]          (numerics.md 4)
 //
@@ -8,6 +8,10 @@
 //
 // Taps are taken four at a time ("quads"): 3x3 and 5x5 kernels by their columns, three taps and an empty one, or four
 // and then one, any other in order. An empty place has weight 0 and the distance of tap 0.
+//
+// Groups of 4 or 8 channels, as many out as in (depthwise_groups.h), go over the strip as well. Their quads are
+// four neighbouring channels of one tap, and quad r of a tap meets the weights of input quad h ^ r of a group at output
+// quad h: [taps][quads of a group] in all.
 #pragma once
 
 #include <array>
@@ -43,6 +47,7 @@ struct DepthwiseBlock : DepthwisePart {
   const int64_t* taps = nullptr;   // [quads*4] bytes from a pixel's first tap
   const uint32_t* ones = nullptr;  // [quads] a byte 1 for each tap that exists
   int64_t quads = 0;
+  int64_t group_quads = 1;  // run_groups: of a tap
 };
 
 // Where the columns of a line are read, each `column` bytes behind the one before it: the first `left` of a square's
@@ -77,7 +82,13 @@ struct DepthwiseRow {
   DepthwiseFn* run;
   int macs_per_ns;                          // as in gemm.h
   DepthwiseSquareFn* run_square = nullptr;  // may be null: `run` takes everything
+  DepthwiseFn* run_groups = nullptr;        // may be null: groups are left to GEMM
 };
+
+// Where a channel of the block stands in weights of kGroups: vector j of four has channel j of each output quad.
+constexpr int64_t group_slot(int channel, int64_t block) {
+  return channel % 4 * (block / 4) + channel / 4;
+}
 
 // Best first; portable is last.
 std::span<const DepthwiseRow> depthwise_rows();

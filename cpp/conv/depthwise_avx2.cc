@@ -101,6 +101,27 @@ struct Ops {
   }
 };
 
+// Words of even and of odd bytes: a product of either kind is a sum of two in a lane.
+struct GroupOps : GroupYmm {
+  struct Codes {
+    Vec even, odd;
+  };
+  using Weights = Codes;
+  INT8_INLINE static Codes load(const uint8_t* x) {
+    const Vec v = load_ymm(x);
+    return {_mm256_and_si256(v, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(v, 8)};
+  }
+  INT8_INLINE static Codes turned(Codes x) { return {turned_lanes(x.even), turned_lanes(x.odd)}; }
+  INT8_INLINE static Weights weights(const int8_t* w) {
+    const Vec v = load_ymm(w);
+    return {_mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8), _mm256_srai_epi16(v, 8)};
+  }
+  INT8_INLINE static Vec dot(Vec acc, Codes x, Weights w) {
+    return add_products(add_products(acc, x.even, w.even), x.odd, w.odd);
+  }
+  static constexpr auto& finish = finish_groups<GroupOps>;
+};
+
 }  // namespace
 
 const DepthwiseRow depthwise::kAvx2{.isa = Isa::kAvx2,
@@ -108,6 +129,7 @@ const DepthwiseRow depthwise::kAvx2{.isa = Isa::kAvx2,
                                     .slot = slot,
                                     .run = run_any<Ops>,
                                     .macs_per_ns = 30,
-                                    .run_square = run_square<Ops>};
+                                    .run_square = run_square<Ops>,
+                                    .run_groups = run_groups<GroupOps>};
 
 }  // namespace int8

@@ -5,6 +5,7 @@
 //        parameters stand in that order, and packing the results puts the channels back into their own.
 // 3x3    depthwise_3x3_avx512.h.
 // 5x5    a column of five taps serves five outputs at stride 1, two or three at stride 2 (depthwise_ring.h).
+// Groups depthwise_groups.h, four pixels: 16 accumulators, 4 of codes and one of W.
 // Regs   5x5: 20 accumulators + 8 of the column of 32 zmm, W from memory.
 // X      read in whole vectors: there are 64 bytes behind all that a kernel reads.
 // Tails  n: masked store.
@@ -12,7 +13,8 @@
 
 #include "conv/depthwise_3x3_avx512.h"
 
-// The ring is written with the macros of the epilogue.
+// What follows is written with the macros of the epilogue.
+#include "conv/depthwise_groups.h"
 #include "conv/depthwise_ring.h"
 
 namespace int8 {
@@ -135,6 +137,45 @@ struct Ops {
   }
 };
 
+struct GroupOps {
+  using Vec = __m512i;
+  using Codes = Vec;
+  using Weights = Vec;
+  using Constants = Ops::Constants;
+  static constexpr int kBlock = int8::kBlock;
+  static constexpr int kPixels = 4;
+  INT8_INLINE static Vec zero() { return _mm512_setzero_si512(); }
+  INT8_INLINE static Codes load(const uint8_t* x) { return _mm512_loadu_si512(x); }
+  INT8_INLINE static Vec turned_lanes(Vec x) { return _mm512_shuffle_epi32(x, _MM_PERM_CDAB); }
+  INT8_INLINE static Codes turned(Codes x) { return turned_lanes(x); }
+  INT8_INLINE static Weights weights(const int8_t* w) { return _mm512_load_si512(w); }
+  INT8_INLINE static Vec dot(Vec acc, Codes x, Weights w) { return _mm512_dpbusd_epi32(acc, x, w); }
+  INT8_INLINE static Vec add(Vec a, Vec b) { return _mm512_add_epi32(a, b); }
+
+  static void finish(const Vec (&acc)[4], const uint8_t* x, const DepthwiseBlock& b, const EpilogueScalars& e,
+                     const Constants& c, uint8_t* y) {
+    const Vec lo01 = _mm512_unpacklo_epi32(acc[0], acc[1]), hi01 = _mm512_unpackhi_epi32(acc[0], acc[1]);
+    const Vec lo23 = _mm512_unpacklo_epi32(acc[2], acc[3]), hi23 = _mm512_unpackhi_epi32(acc[2], acc[3]);
+    Vec v[4] = {_mm512_unpacklo_epi64(lo01, lo23), _mm512_unpackhi_epi64(lo01, lo23), _mm512_unpacklo_epi64(hi01, hi23),
+                _mm512_unpackhi_epi64(hi01, hi23)};
+    INT8_UNROLL for (int i = 0; i < 4; i++) v[i] = add(v[i], _mm512_load_si512(b.offsets + 16 * i));
+    if (b.zero_points != nullptr) {
+      const Vec sum = sum_of_groups<GroupOps>(b, x);
+      const Vec sums[4] = {_mm512_shuffle_epi32(sum, _MM_PERM_AAAA), _mm512_shuffle_epi32(sum, _MM_PERM_BBBB),
+                           _mm512_shuffle_epi32(sum, _MM_PERM_CCCC), _mm512_shuffle_epi32(sum, _MM_PERM_DDDD)};
+      INT8_UNROLL for (int i = 0; i < 4; i++) {
+        const Vec zw = _mm512_load_si512(b.zero_points + 16 * i);
+        v[i] = _mm512_sub_epi32(v[i], _mm512_mullo_epi32(zw, sums[i]));
+      }
+    }
+    if (e.kind == OutputKind::kS32 || e.kind == OutputKind::kF32) {
+      store_wide(v, b, e, y);
+    } else {
+      store_codes<int8::Codes::kGeneral>(v, b.multipliers, c.epilogue, c.mask, y);
+    }
+  }
+};
+
 void run(const DepthwiseBlock& b, const EpilogueScalars& e) {
   b.zero_points != nullptr ? run_any<true>(b, e) : run_any<false>(b, e);
 }
@@ -149,7 +190,12 @@ void run_squares(const DepthwiseSquare& b, const EpilogueScalars& e) {
 
 }  // namespace
 
-const DepthwiseRow depthwise::kAvx512Vnni{
-    .isa = Isa::kAvx512Vnni, .block = kBlock, .slot = slot, .run = run, .macs_per_ns = 70, .run_square = run_squares};
+const DepthwiseRow depthwise::kAvx512Vnni{.isa = Isa::kAvx512Vnni,
+                                          .block = kBlock,
+                                          .slot = slot,
+                                          .run = run,
+                                          .macs_per_ns = 70,
+                                          .run_square = run_squares,
+                                          .run_groups = run_groups<GroupOps>};
 
 }  // namespace int8

@@ -81,6 +81,16 @@ struct Ops {
   }
 };
 
+struct GroupOps : GroupYmm {
+  using Codes = Vec;
+  using Weights = Vec;
+  INT8_INLINE static Codes load(const uint8_t* x) { return load_ymm(x); }
+  INT8_INLINE static Codes turned(Codes x) { return turned_lanes(x); }
+  INT8_INLINE static Weights weights(const int8_t* w) { return load_ymm(w); }
+  INT8_INLINE static Vec dot(Vec acc, Codes x, Weights w) { return _mm256_dpbusd_avx_epi32(acc, x, w); }
+  static constexpr auto& finish = finish_groups<GroupOps>;
+};
+
 }  // namespace
 
 const DepthwiseRow depthwise::kAvxVnni{.isa = Isa::kAvxVnni,
@@ -88,6 +98,7 @@ const DepthwiseRow depthwise::kAvxVnni{.isa = Isa::kAvxVnni,
                                        .slot = slot,
                                        .run = run_any<Ops>,
                                        .macs_per_ns = 45,
-                                       .run_square = run_square<Ops>};
+                                       .run_square = run_square<Ops>,
+                                       .run_groups = run_groups<GroupOps>};
 
 }  // namespace int8

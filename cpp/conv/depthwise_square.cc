@@ -155,7 +155,8 @@ class Lines {
 bool takes_lines(const BoundQuantized& op, const ConvGeometry& g) {
   const PackedQuantized& p = *op.packed;
   const bool codes = op.scalars.kind == OutputKind::kU8 || op.scalars.kind == OutputKind::kS8;
-  if (p.depthwise->run_square == nullptr || !codes || p.zero_points.data() != nullptr) return false;
+  if (p.method != Method::kDepthwise || p.depthwise->run_square == nullptr || !codes || p.zero_points.data() != nullptr)
+    return false;
   if (!is_square(g.kernel) || g.dilation.w != 1 || g.stride.w * pixels_together(p, g) > 2) return false;
   return g.padding.w < g.kernel.w && padding_behind(g) < g.kernel.w && g.input.w * g.in_channels > 0;
 }

@@ -10,10 +10,11 @@
 
 #include <immintrin.h>
 
-#include "conv/depthwise.h"
-
 #define INT8_UNROLL _Pragma("GCC unroll 64")
 #define INT8_INLINE inline __attribute__((always_inline))
+
+// What follows is written with the macros.
+#include "conv/depthwise_groups.h"
 
 namespace int8 {
 namespace {
@@ -97,15 +98,24 @@ inline void store_wide(const __m256i (&acc)[kVectors], const DepthwiseBlock& b, 
   }
 }
 
+// The 16 channels from `first` on, in the order above.
+INT8_INLINE void store_any(const __m256i (&acc)[kVectors], const DepthwiseBlock& b, int64_t first,
+                           const EpilogueScalars& e, const Constants& c, uint8_t* y) {
+  if (e.kind == OutputKind::kS32 || e.kind == OutputKind::kF32) {
+    store_wide(acc, b, first, e, y + 4 * first);
+  } else {
+    store_codes<true>(acc, b.multipliers + first, c, y + first);
+  }
+}
+
 // Any kernel, stride, dilation, output and zero points. Ops::quad(taps, w, acc) adds one quad of 16 channels.
 template <class Ops>
 __attribute__((noinline)) void run_any(const DepthwiseBlock& b, const EpilogueScalars& e) {
-  const bool wide = e.kind == OutputKind::kS32 || e.kind == OutputKind::kF32;
   for (int64_t first = 0; first < b.n; first += kChannels) {
     const Constants c(e, b.n - first);
     for (int64_t r = 0; r < b.rows; r++) {
       const uint8_t* x = b.x + r * b.x_row + first;
-      uint8_t* y = b.y + r * b.y_row + first * (wide ? 4 : 1);
+      uint8_t* y = b.y + r * b.y_row;
       for (int64_t p = 0; p < b.columns; p++, x += b.x_pixel, y += b.y_pixel) {
         __m256i acc[kVectors], sums[kVectors];
         INT8_UNROLL for (int i = 0; i < kVectors; i++) {
@@ -124,15 +134,63 @@ __attribute__((noinline)) void run_any(const DepthwiseBlock& b, const EpilogueSc
             acc[i] = _mm256_sub_epi32(acc[i], _mm256_mullo_epi32(zw, sums[i]));
           }
         }
-        if (wide) {
-          store_wide(acc, b, first, e, y);
-        } else {
-          store_codes<true>(acc, b.multipliers + first, c, y);
-        }
+        store_any(acc, b, first, e, c, y);
       }
     }
   }
 }
+
+// What groups have in common, 32 channels at a time; two pixels: 8 accumulators, 2 to 4 of codes, one or two of W.
+struct GroupYmm {
+  using Vec = __m256i;
+  static constexpr int kBlock = int8::kBlock;
+  static constexpr int kPixels = 2;
+  struct Constants {
+    int8::Constants halves[2];
+    Constants(const EpilogueScalars& e, int64_t n) : halves{{e, n}, {e, n - kChannels}} {}
+  };
+  INT8_INLINE static Vec zero() { return _mm256_setzero_si256(); }
+  INT8_INLINE static Vec turned_lanes(Vec x) { return _mm256_shuffle_epi32(x, 0xb1); }
+  INT8_INLINE static Vec add(Vec a, Vec b) { return _mm256_add_epi32(a, b); }
+
+  // `sum` is only there where weights have zero points.
+  static void finish_lanes(const Vec (&acc)[4], const Vec* sum, const DepthwiseBlock& b, const EpilogueScalars& e,
+                           const Constants& c, uint8_t* y) {
+    const Vec lo01 = _mm256_unpacklo_epi32(acc[0], acc[1]), hi01 = _mm256_unpackhi_epi32(acc[0], acc[1]);
+    const Vec lo23 = _mm256_unpacklo_epi32(acc[2], acc[3]), hi23 = _mm256_unpackhi_epi32(acc[2], acc[3]);
+    // Vector k, lane l: channels 16*l + 4*k to +3.
+    const Vec v[4] = {_mm256_unpacklo_epi64(lo01, lo23), _mm256_unpackhi_epi64(lo01, lo23),
+                      _mm256_unpacklo_epi64(hi01, hi23), _mm256_unpackhi_epi64(hi01, hi23)};
+    Vec sums[4];
+    if (sum != nullptr) {
+      sums[0] = _mm256_shuffle_epi32(*sum, 0x00), sums[1] = _mm256_shuffle_epi32(*sum, 0x55);
+      sums[2] = _mm256_shuffle_epi32(*sum, 0xaa), sums[3] = _mm256_shuffle_epi32(*sum, 0xff);
+    }
+    INT8_UNROLL for (int half = 0; half < 2; half++) {
+      const int64_t first = half * kChannels;
+      if (first >= b.n) break;
+      const auto lanes = [&](const Vec(&from)[4], int i) {
+        return half == 0 ? _mm256_permute2x128_si256(from[i], from[i + 2], 0x20)
+                         : _mm256_permute2x128_si256(from[i], from[i + 2], 0x31);
+      };
+      Vec out[kVectors];
+      INT8_UNROLL for (int i = 0; i < kVectors; i++) {
+        out[i] = add(lanes(v, i), load_ymm(b.offsets + first + 8 * i));
+        if (sum == nullptr) continue;
+        const Vec zw = load_ymm(b.zero_points + first + 8 * i);
+        out[i] = _mm256_sub_epi32(out[i], _mm256_mullo_epi32(zw, lanes(sums, i)));
+      }
+      store_any(out, b, first, e, c.halves[half], y);
+    }
+  }
+  template <class Ops>
+  static void finish_groups(const Vec (&acc)[4], const uint8_t* x, const DepthwiseBlock& b, const EpilogueScalars& e,
+                            const Constants& c, uint8_t* y) {
+    if (b.zero_points == nullptr) return finish_lanes(acc, nullptr, b, e, c, y);
+    const Vec sum = sum_of_groups<Ops>(b, x);
+    finish_lanes(acc, &sum, b, e, c, y);
+  }
+};
 
 }  // namespace
 }  // namespace int8

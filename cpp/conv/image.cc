@@ -46,7 +46,7 @@ Places places_of(const Header& h) {
 }
 
 Header header_of(const PackedQuantized& p, bool small_pairs, bool has_zero_points) {
-  const bool depthwise = p.method == Method::kDepthwise;
+  const bool depthwise = p.by_blocks();
   Header h{.magic = kMagic,
            .version = kImageVersion,
            .isa = static_cast<uint32_t>(depthwise ? p.depthwise->isa : p.gemm->isa),
@@ -126,9 +126,8 @@ std::shared_ptr<const PackedQuantized> read_image_for(const QuantizedWeights& we
   try {
     auto p = std::make_shared<PackedQuantized>();
     lay_out(weights, gemm, depthwise, given.small_pairs == 1, *p);
-    if (p->method == Method::kDepthwise && !place_taps(weights.kernel, *p)) return nullptr;
-    const Header wanted =
-        header_of(*p, p->method != Method::kDepthwise && given.small_pairs == 1, given.has_zero_points == 1);
+    if (p->by_blocks() && !place_taps(weights.kernel, *p)) return nullptr;
+    const Header wanted = header_of(*p, !p->by_blocks() && given.small_pairs == 1, given.has_zero_points == 1);
     if (std::memcmp(&given, &wanted, sizeof(given)) != 0) return nullptr;
     if (static_cast<uint64_t>(wanted.bytes) != image.size()) return nullptr;
     const Places at = places_of(wanted);

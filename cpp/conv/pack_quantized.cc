@@ -11,9 +11,13 @@ namespace int8 {
 // With so few channels a tap of its own would be mostly padding of K, and its row pointers dearer than its work.
 constexpr int64_t kFewChannels = 8;
 
-Method choose_method(const QuantizedWeights& w) {
+Method choose_method(const QuantizedWeights& w, const DepthwiseRow& depthwise) {
   if (w.transposed) return Method::kTransposed;
   if (w.groups > 1 && w.in_per_group == 1) return Method::kDepthwise;
+  const bool quads = w.in_per_group == 4 || w.in_per_group == 8;
+  if (depthwise.run_groups != nullptr && w.groups > 1 && quads && w.out_channels == w.groups * w.in_per_group) {
+    return Method::kGroups;
+  }
   if (w.groups == 1 && w.in_per_group <= kFewChannels && w.kernel.w > 1) return Method::kMergedRows;
   return Method::kTaps;
 }
@@ -34,6 +38,22 @@ int64_t list_quads(const Dims3& kernel, int32_t* taps) {
   return columns * quads;
 }
 
+// The codes of a tap's quad for one output channel: four taps, or four channels of one.
+struct QuadSource {
+  const PackedQuantized& packed;
+  const QuantizedWeights& weights;
+  // Null where a place is empty.
+  const uint8_t* code(int64_t quad, int64_t i, int64_t channel) const {
+    const int32_t tap = packed.quad_taps[4 * quad + i];
+    if (tap < 0) return nullptr;
+    const int64_t row = channel * weights.kernel.count() + tap;
+    if (packed.method == Method::kDepthwise) return weights.codes.data() + row;
+    const int64_t quads = packed.group_quads();
+    const int64_t from = channel / 4 % quads ^ quad % quads;
+    return weights.codes.data() + row * weights.in_per_group + 4 * from + i;
+  }
+};
+
 // False if memory ran out.
 bool pack_depthwise(const QuantizedWeights& weights, uint8_t flip, PackedQuantized& p) {
   const int64_t block = p.depthwise->block;
@@ -41,15 +61,15 @@ bool pack_depthwise(const QuantizedWeights& weights, uint8_t flip, PackedQuantiz
   p.w = AlignedBuffer<int8_t>(static_cast<size_t>(p.slots() * p.quads * 4));
   if (p.w.data() == nullptr) return false;
   std::memset(p.w.data(), 0, p.w.size());
-  const int64_t taps = weights.kernel.count();
+  const QuadSource source{p, weights};
   for (int64_t q = 0; q < p.quads; q++) {
-    for (int64_t i = 0; i < 4; i++) {
-      const int32_t tap = p.quad_taps[4 * q + i];
-      if (tap < 0) continue;
-      for (int64_t c = 0; c < weights.out_channels * p.pixels_per_block(); c++) {
-        const int64_t slot = p.depthwise->slot(static_cast<int>(c % block));
-        p.w[((c / block * p.quads + q) * block + slot) * 4 + i] =
-            static_cast<int8_t>(weights.codes[c % weights.out_channels * taps + tap] ^ flip);
+    for (int64_t c = 0; c < weights.out_channels * p.pixels_per_block(); c++) {
+      const int in_block = static_cast<int>(c % block);
+      const int64_t slot = p.method == Method::kGroups ? group_slot(in_block, block) : p.depthwise->slot(in_block);
+      int8_t* quad = p.w.data() + ((c / block * p.quads + q) * block + slot) * 4;
+      for (int64_t i = 0; i < 4; i++) {
+        const uint8_t* code = source.code(q, i, c % weights.out_channels);
+        if (code != nullptr) quad[i] = static_cast<int8_t>(*code ^ flip);
       }
     }
   }
@@ -96,15 +116,20 @@ bool pack_corrections(const QuantizedWeights& weights, uint8_t flip, PackedQuant
 }  // namespace
 
 int64_t PackedQuantized::slots() const {
-  return method == Method::kDepthwise ? round_up(facts.out_channels, depthwise->block) : panels.slots();
+  return by_blocks() ? round_up(facts.out_channels, depthwise->block) : panels.slots();
 }
 
 bool place_taps(const Dims3& kernel, PackedQuantized& p) {
-  p.quads = list_quads(kernel, nullptr);
+  const bool groups = p.method == Method::kGroups;
+  p.quads = groups ? kernel.count() * p.group_quads() : list_quads(kernel, nullptr);
   p.quad_taps = AlignedBuffer<int32_t>(static_cast<size_t>(p.quads * 4));
   p.quad_ones = AlignedBuffer<uint32_t>(static_cast<size_t>(p.quads));
   if (p.quad_taps.data() == nullptr || p.quad_ones.data() == nullptr) return false;
-  list_quads(kernel, p.quad_taps.data());
+  if (groups) {
+    for (int64_t i = 0; i < p.quads * 4; i++) p.quad_taps[i] = static_cast<int32_t>(i / 4 / p.group_quads());
+  } else {
+    list_quads(kernel, p.quad_taps.data());
+  }
   for (int64_t q = 0; q < p.quads; q++) {
     p.quad_ones[q] = 0;
     for (int64_t i = 0; i < 4; i++) {
@@ -139,7 +164,7 @@ void lay_out_as(Method method, const QuantizedWeights& weights, const GemmRow& g
              .in_per_group = weights.in_per_group,
              .kernel = weights.kernel};
   p.method = weights.out_channels == 0 ? Method::kTaps : method;
-  if (p.method == Method::kDepthwise) {
+  if (p.method == Method::kDepthwise || p.method == Method::kGroups) {
     p.depthwise = depthwise;
     return;
   }
@@ -154,12 +179,12 @@ std::shared_ptr<const PackedQuantized> pack_as(Method method, const QuantizedWei
   auto p = std::make_shared<PackedQuantized>();
   const uint8_t flip = weights.type == CodeType::kU8 ? 0x80 : 0;
   const auto [taps, k] = tap_shape(method, weights);
-  const bool small_pairs = method != Method::kDepthwise && weights.out_channels > 0 && gemm.small_pairs != nullptr &&
+  const bool blocks = method == Method::kDepthwise || method == Method::kGroups;
+  const bool small_pairs = !blocks && weights.out_channels > 0 && gemm.small_pairs != nullptr &&
                            pairs_fit(weights.codes.data(), weights.out_channels * taps, k, flip);
   lay_out_as(method, weights, gemm, depthwise, small_pairs, *p);
   if (weights.out_channels == 0) return p;
-  const bool packed =
-      p->method == Method::kDepthwise ? pack_depthwise(weights, flip, *p) : pack_gemm(weights, flip, *p);
+  const bool packed = p->by_blocks() ? pack_depthwise(weights, flip, *p) : pack_gemm(weights, flip, *p);
   if (!packed || !pack_corrections(weights, flip, *p)) return nullptr;
   p->facts.bytes = bytes_of(*p);
   return p;
@@ -169,7 +194,7 @@ std::shared_ptr<const PackedQuantized> pack_as(Method method, const QuantizedWei
 
 void lay_out(const QuantizedWeights& weights, const GemmRow& gemm, const DepthwiseRow& depthwise, bool small_pairs,
              PackedQuantized& packed) {
-  lay_out_as(choose_method(weights), weights, gemm, &depthwise, small_pairs, packed);
+  lay_out_as(choose_method(weights, depthwise), weights, gemm, &depthwise, small_pairs, packed);
 }
 
 std::shared_ptr<const PackedQuantized> pack_taps(const QuantizedWeights& weights, const GemmRow& gemm) {
@@ -180,7 +205,7 @@ std::shared_ptr<const PackedQuantized> pack_quantized_for(const QuantizedWeights
                                                           const DepthwiseRow& depthwise) noexcept {
   try {
     if (weights.transposed) return pack_transposed(weights, gemm);
-    return pack_as(choose_method(weights), weights, gemm, &depthwise);
+    return pack_as(choose_method(weights, depthwise), weights, gemm, &depthwise);
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
@@ -188,8 +213,8 @@ std::shared_ptr<const PackedQuantized> pack_quantized_for(const QuantizedWeights
 
 namespace {
 
-const GemmRow& gemm_row_for(const QuantizedWeights& weights, Isa isa) {
-  const auto [taps, k] = tap_shape(choose_method(weights), weights);
+const GemmRow& gemm_row_for(const QuantizedWeights& weights, const DepthwiseRow& depthwise, Isa isa) {
+  const auto [taps, k] = tap_shape(choose_method(weights, depthwise), weights);
   return select_gemm_row(isa, taps, k);
 }
 
@@ -197,14 +222,15 @@ const GemmRow& gemm_row_for(const QuantizedWeights& weights, Isa isa) {
 
 std::shared_ptr<const PackedQuantized> pack_quantized(const QuantizedWeights& weights) noexcept {
   const Isa isa = active_isa();
-  return pack_quantized_for(weights, gemm_row_for(weights, isa), select_row(depthwise_rows(), isa));
+  const DepthwiseRow& depthwise = select_row(depthwise_rows(), isa);
+  return pack_quantized_for(weights, gemm_row_for(weights, depthwise, isa), depthwise);
 }
 
 std::shared_ptr<const PackedQuantized> read_image(const QuantizedWeights& weights, std::span<const uint8_t> image,
                                                   std::shared_ptr<const void> owner) noexcept {
   const Isa isa = active_isa();
-  return read_image_for(weights, gemm_row_for(weights, isa), select_row(depthwise_rows(), isa), image,
-                        std::move(owner));
+  const DepthwiseRow& depthwise = select_row(depthwise_rows(), isa);
+  return read_image_for(weights, gemm_row_for(weights, depthwise, isa), depthwise, image, std::move(owner));
 }
 
 PackedFacts facts(const PackedQuantized& packed) {

@@ -19,6 +19,7 @@ enum class Method : uint8_t {
   kTaps,        // a tap for each kernel position, k = input channels of a group
   kMergedRows,  // a tap for each kernel row, k = kernel width * input channels: few input channels, one group
   kDepthwise,   // one input channel for each output channel
+  kGroups,      // groups of 4 or 8 channels, as many out as in, where the depthwise row takes them
   kTransposed,  // a convolution for each phase (phases.h)
 };
 
@@ -27,11 +28,11 @@ class PackedQuantized {
   PackedFacts facts;
   Method method = Method::kTaps;
   const GemmRow* gemm = nullptr;            // kTaps, kMergedRows
-  const DepthwiseRow* depthwise = nullptr;  // kDepthwise
+  const DepthwiseRow* depthwise = nullptr;  // kDepthwise, kGroups
   PanelLayout panels;                       // kTaps, kMergedRows
-  int64_t quads = 0;                        // kDepthwise
-  AlignedBuffer<int32_t> quad_taps;         // kDepthwise: [quads*4] kernel positions, -1 where a place is empty
-  AlignedBuffer<uint32_t> quad_ones;        // kDepthwise: [quads] a byte 1 for each tap that exists
+  int64_t quads = 0;                        // kDepthwise, kGroups
+  AlignedBuffer<int32_t> quad_taps;         // of these: [quads*4] kernel positions, -1 where a place is empty
+  AlignedBuffer<uint32_t> quad_ones;        // of these: [quads] a byte 1 for each tap or channel that exists
   AlignedBuffer<int8_t> w;                  // s8
   AlignedBuffer<uint32_t> sums;             // [out_channels] sum(w - zw), both as s8
   AlignedBuffer<uint32_t> raw_sums;         // [out_channels] sum(w); only where the kernel's signed_x asks for it
@@ -42,7 +43,11 @@ class PackedQuantized {
   std::shared_ptr<const void> image;  // owner of the memory that the buffers borrow, if they do (image.h)
 
   int64_t slots() const;  // length of parameter arrays
-  // kDepthwise: pixels whose channels fill one block exactly, where there are so few channels. Weights and parameters
+  // Whether the depthwise row's kernels run it.
+  bool by_blocks() const { return depthwise != nullptr; }
+  // kGroups: quads of input channels of a group.
+  int64_t group_quads() const { return method == Method::kGroups ? facts.in_per_group / 4 : 1; }
+  // by_blocks(): pixels whose channels fill one block exactly, where there are so few channels. Weights and parameters
   // are then repeated for each, and neighbouring pixels are computed together. Otherwise 1.
   int64_t pixels_per_block() const {
     const int64_t block = depthwise->block;
@@ -51,7 +56,7 @@ class PackedQuantized {
   // Moves [out_channels] values to their slots; the others become 0.
   template <class T>
   void spread(const T* values, T* out) const {
-    if (method != Method::kDepthwise) {
+    if (!by_blocks()) {
       spread_channels(panels, values, out);
       return;
     }
@@ -88,14 +93,14 @@ constexpr int64_t element_size(OutputKind kind) {
 }
 
 // The method that weights are packed for.
-Method choose_method(const QuantizedWeights& weights);
+Method choose_method(const QuantizedWeights& weights, const DepthwiseRow& depthwise);
 
 // Kernels and layout for a method, without the weights: what is packed is to be filled in. `small_pairs`: the faster
 // row for weights that fit it.
 void lay_out(const QuantizedWeights& weights, const GemmRow& gemm, const DepthwiseRow& depthwise, bool small_pairs,
              PackedQuantized& packed);
 
-// Places of taps of depthwise weights. False if memory ran out.
+// Places of taps of weights for the depthwise row. False if memory ran out.
 bool place_taps(const Dims3& kernel, PackedQuantized& packed);
 
 // Native memory held.

@@ -3,6 +3,7 @@
 //   linear, 1x1 with stride 1       rows of x as they lie                gemm_driver.h, DenseRows
 //   few input channels              kernel rows as taps, from strips     merged_rows.cc
 //   depthwise                       strips, kernels of its own           depthwise.cc
+//   groups of 4 or 8 channels       likewise, where there are kernels    depthwise.cc
 //   depthwise, 3x3 or 5x5           lines of the image, likewise         depthwise_square.cc
 //   tiles that take segments        rows of pixels, from strips          segments.cc
 //   anything else, grouped or not   windows through row pointers         gemm_driver.h, WindowRows
@@ -37,11 +38,12 @@ bool is_dense(const ConvGeometry& g) {
 Status qconv(const BoundQuantized& op, std::span<const uint8_t> x, std::span<uint8_t> y, const ConvGeometry& g) {
   const int64_t pixels = g.batch * g.output.count();
   if (pixels == 0 || g.out_channels == 0) return Status::kOk;
-  if (op.packed->method != Method::kDepthwise && takes_segments(*op.packed, g)) {
+  if (!op.packed->by_blocks() && takes_segments(*op.packed, g)) {
     return run_segments(op, x.data(), y.data(), g);
   }
   switch (op.packed->method) {
     case Method::kDepthwise:
+    case Method::kGroups:
       return run_depthwise(op, x, y.data(), g);
     case Method::kMergedRows:
       return run_merged_rows(op, x.data(), y.data(), g);
