@@ -55,7 +55,7 @@ __attribute__((noinline)) void multiply_groups(const DepthwiseBlock& b, const ui
 
 // What weights' zero points are multiplied with: each group's codes under a pixel, in each of its lanes.
 template <class Ops>
-typename Ops::Vec sum_of_groups(const DepthwiseBlock& b, const uint8_t* x) {
+__attribute__((noinline)) typename Ops::Vec sum_of_groups(const DepthwiseBlock& b, const uint8_t* x) {
   alignas(64) int8_t ones[Ops::kBlock];
   for (int8_t& one : ones) one = 1;
   typename Ops::Vec sum = Ops::zero();

@@ -153,42 +153,45 @@ struct GroupYmm {
   INT8_INLINE static Vec turned_lanes(Vec x) { return _mm256_shuffle_epi32(x, 0xb1); }
   INT8_INLINE static Vec add(Vec a, Vec b) { return _mm256_add_epi32(a, b); }
 
-  // `sum` is only there where weights have zero points.
-  static void finish_lanes(const Vec (&acc)[4], const Vec* sum, const DepthwiseBlock& b, const EpilogueScalars& e,
-                           const Constants& c, uint8_t* y) {
-    const Vec lo01 = _mm256_unpacklo_epi32(acc[0], acc[1]), hi01 = _mm256_unpackhi_epi32(acc[0], acc[1]);
-    const Vec lo23 = _mm256_unpacklo_epi32(acc[2], acc[3]), hi23 = _mm256_unpackhi_epi32(acc[2], acc[3]);
-    // Vector k, lane l: channels 16*l + 4*k to +3.
-    const Vec v[4] = {_mm256_unpacklo_epi64(lo01, lo23), _mm256_unpackhi_epi64(lo01, lo23),
-                      _mm256_unpacklo_epi64(hi01, hi23), _mm256_unpackhi_epi64(hi01, hi23)};
-    Vec sums[4];
-    if (sum != nullptr) {
-      sums[0] = _mm256_shuffle_epi32(*sum, 0x00), sums[1] = _mm256_shuffle_epi32(*sum, 0x55);
-      sums[2] = _mm256_shuffle_epi32(*sum, 0xaa), sums[3] = _mm256_shuffle_epi32(*sum, 0xff);
+  // Lanes transposed four by four are vectors k, lanes l of channels 16*l + 4*k to +3; of those, each half of the
+  // channels in the order above.
+  struct Halves {
+    Vec first[kVectors], second[kVectors];
+    explicit Halves(const Vec (&in)[4]) {
+      const Vec lo01 = _mm256_unpacklo_epi32(in[0], in[1]), hi01 = _mm256_unpackhi_epi32(in[0], in[1]);
+      const Vec lo23 = _mm256_unpacklo_epi32(in[2], in[3]), hi23 = _mm256_unpackhi_epi32(in[2], in[3]);
+      const Vec k0 = _mm256_unpacklo_epi64(lo01, lo23), k1 = _mm256_unpackhi_epi64(lo01, lo23);
+      const Vec k2 = _mm256_unpacklo_epi64(hi01, hi23), k3 = _mm256_unpackhi_epi64(hi01, hi23);
+      first[0] = _mm256_permute2x128_si256(k0, k2, 0x20), first[1] = _mm256_permute2x128_si256(k1, k3, 0x20);
+      second[0] = _mm256_permute2x128_si256(k0, k2, 0x31), second[1] = _mm256_permute2x128_si256(k1, k3, 0x31);
     }
-    INT8_UNROLL for (int half = 0; half < 2; half++) {
-      const int64_t first = half * kChannels;
-      if (first >= b.n) break;
-      const auto lanes = [&](const Vec(&from)[4], int i) {
-        return half == 0 ? _mm256_permute2x128_si256(from[i], from[i + 2], 0x20)
-                         : _mm256_permute2x128_si256(from[i], from[i + 2], 0x31);
-      };
-      Vec out[kVectors];
-      INT8_UNROLL for (int i = 0; i < kVectors; i++) {
-        out[i] = add(lanes(v, i), load_ymm(b.offsets + first + 8 * i));
-        if (sum == nullptr) continue;
-        const Vec zw = load_ymm(b.zero_points + first + 8 * i);
-        out[i] = _mm256_sub_epi32(out[i], _mm256_mullo_epi32(zw, lanes(sums, i)));
-      }
-      store_any(out, b, first, e, c.halves[half], y);
+  };
+  // The 16 channels from `first` on. `sums` is only there where weights have zero points.
+  __attribute__((noinline)) static void finish_half(const Vec (&acc)[kVectors], const Vec* sums,
+                                                    const DepthwiseBlock& b, int64_t first, const EpilogueScalars& e,
+                                                    const int8::Constants& c, uint8_t* y) {
+    Vec out[kVectors];
+    INT8_UNROLL for (int i = 0; i < kVectors; i++) {
+      out[i] = add(acc[i], load_ymm(b.offsets + first + 8 * i));
+      if (sums == nullptr) continue;
+      const Vec zw = load_ymm(b.zero_points + first + 8 * i);
+      out[i] = _mm256_sub_epi32(out[i], _mm256_mullo_epi32(zw, sums[i]));
     }
+    store_any(out, b, first, e, c, y);
   }
   template <class Ops>
   static void finish_groups(const Vec (&acc)[4], const uint8_t* x, const DepthwiseBlock& b, const EpilogueScalars& e,
                             const Constants& c, uint8_t* y) {
-    if (b.zero_points == nullptr) return finish_lanes(acc, nullptr, b, e, c, y);
+    const Halves products(acc);
+    if (b.zero_points == nullptr) {
+      finish_half(products.first, nullptr, b, 0, e, c.halves[0], y);
+      if (b.n > kChannels) finish_half(products.second, nullptr, b, kChannels, e, c.halves[1], y);
+      return;
+    }
     const Vec sum = sum_of_groups<Ops>(b, x);
-    finish_lanes(acc, &sum, b, e, c, y);
+    const Halves sums({sum, sum, sum, sum});
+    finish_half(products.first, sums.first, b, 0, e, c.halves[0], y);
+    if (b.n > kChannels) finish_half(products.second, sums.second, b, kChannels, e, c.halves[1], y);
   }
 };
 

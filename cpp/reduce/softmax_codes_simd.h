@@ -11,7 +11,8 @@ namespace int8 {
 namespace {
 
 // clamp(zero_point + rne(t[i] / divisor), lo, hi) for n <= 256 entries; up to 15 more of them are read.
-void quotients(const int32_t* t, int64_t n, const SoftmaxDivisor& divisor, const SoftmaxCodes& p, uint8_t* y) {
+__attribute__((noinline)) void quotients(const int32_t* t, int64_t n, const SoftmaxDivisor& divisor,
+                                         const SoftmaxCodes& p, uint8_t* y) {
   typedef int32_t I32 __attribute__((vector_size(4 * kF64Lanes)));
   float rounded[256 + 16];
   const F64 inverse = splat64(divisor.inverse());
@@ -39,7 +40,7 @@ void quotients(const int32_t* t, int64_t n, const SoftmaxDivisor& divisor, const
 // The table of entries as the rows use it.
 class Entries {
  public:
-  explicit Entries(const int32_t* table) {
+  __attribute__((noinline)) explicit Entries(const int32_t* table) {
     for (int d = 0; d < 256; d++) {
       reversed_[255 - d] = table[d];
       for (int k = 0; k < 3; k++) bytes_[k][d] = static_cast<uint8_t>(table[d] >> (8 * k));
@@ -58,23 +59,28 @@ struct Ends {
   int smallest, largest;
 };
 // Of n >= kBytes codes; the last vector may overlap the one before.
-Ends ends_of(const uint8_t* x, int64_t n, uint8_t flip) {
+__attribute__((noinline)) Ends ends_of(const uint8_t* x, int64_t n, uint8_t flip) {
   Bytes low = flipped(load(x, ByteLanes(kBytes)), flip), high = low;
   for (int64_t i = kBytes; i < n; i += kBytes) {
     const Bytes codes = flipped(load(x + std::min(i, n - kBytes), ByteLanes(kBytes)), flip);
     low = smaller<CodeType::kU8>(low, codes);
     high = larger<CodeType::kU8>(high, codes);
   }
-  uint8_t lows[kBytes], highs[kBytes];
-  store(lows, low, ByteLanes(kBytes));
-  store(highs, high, ByteLanes(kBytes));
-  return {*std::min_element(lows, lows + kBytes), *std::max_element(highs, highs + kBytes)};
+  return {255 - largest_of(flipped(low, 255)), largest_of(high)};
+}
+
+// Of n < kBytes codes.
+int largest_of_few(const uint8_t* x, int64_t n, uint8_t flip) {
+  uint8_t exists[kBytes];
+  store(exists, splat_byte(255), ByteLanes(kBytes));
+  const ByteLanes lanes(n);
+  return largest_of(smaller<CodeType::kU8>(flipped(load(x, lanes), flip), load(exists, lanes)));
 }
 
 // A row of at least kLongRow codes: entries are added up byte by byte, looked up as bytes are, and each code's result
 // is worked out once.
-void long_row(const uint8_t* x, uint8_t* y, int64_t n, uint8_t flip, const Entries& entries, const Table (&bytes)[3],
-              const SoftmaxCodes& p) {
+__attribute__((noinline)) void long_row(const uint8_t* x, uint8_t* y, int64_t n, uint8_t flip, const Entries& entries,
+                                        const Table (&bytes)[3], const SoftmaxCodes& p) {
   const auto [smallest, largest] = ends_of(x, n, flip);
   const Bytes from = splat_byte(largest ^ flip);
   ByteTotal totals[3] = {};
@@ -98,17 +104,17 @@ void long_row(const uint8_t* x, uint8_t* y, int64_t n, uint8_t flip, const Entri
   }
 }
 
-void short_row(const uint8_t* x, uint8_t* y, int64_t n, uint8_t flip, const SoftmaxCodes& p) {
-  uint8_t largest = 0;
-  for (int64_t i = 0; i < n; i++) largest = std::max<uint8_t>(largest, x[i] ^ flip);
+__attribute__((noinline)) void short_row(const uint8_t* x, uint8_t* y, int64_t n, uint8_t flip, const SoftmaxCodes& p) {
+  const int largest = n < kBytes ? largest_of_few(x, n, flip) : ends_of(x, n, flip).largest;
   int32_t t[kLongRow + 16];
-  uint64_t sum = 0;
-  for (int64_t i = 0; i < n; i++) {
+  int64_t sum = 0;
+  // It never ends early. Where it might, compilers make no vectors of a loop: of this one they are slow, and large.
+  for (int64_t i = 0; i < n && sum >= 0; i++) {
     t[i] = p.table[largest - (x[i] ^ flip)];
-    sum += static_cast<uint64_t>(t[i]);
+    sum += t[i];
   }
-  for (int64_t i = 0; i < 16; i++) t[n + i] = 0;
-  quotients(t, n, {sum, p.scale}, p, y);
+  std::fill_n(t + n, 16, 0);
+  quotients(t, n, {static_cast<uint64_t>(sum), p.scale}, p, y);
 }
 
 void softmax_codes_rows(const uint8_t* x, CodeType type, uint8_t* y, int64_t rows, int64_t length,

@@ -8,9 +8,8 @@
 //                            sign of a zero open, maximum and minimum are IEEE's (a NaN wins, +0 is above -0)
 //   load_codes, store_codes  8-bit codes as int32, and its low bytes
 //   U16x16, add_codes        sums of at most 256 codes
-//   Bytes, ByteLanes         codes as they lie, kBytes of them; Table, the look-up of each in 256; ByteTotal, the sum
-//   of any
-//                            number of bytes
+//   Bytes, ByteLanes         codes as they lie, kBytes of them; Table, the look-up of each in 256; largest_of them;
+//                            ByteTotal, the sum of any number of them
 //   Largest                  the maximum of many floats
 //   WordSums, Floats         sums of so many codes, and kGroups of sixteen floats, in an order of their own: less makes
 //                            floats of sums, rounded makes codes again
@@ -347,6 +346,15 @@ Bytes smaller(Bytes a, Bytes b) {
   return {kType == CodeType::kU8 ? _mm256_min_epu8(a.v, b.v) : _mm256_min_epi8(a.v, b.v)};
 }
 
+// vphminposuw finds the least of eight words: of their bytes, where the upper ones are 0.
+inline uint8_t largest_of(__m128i x) {
+  const __m128i rest = _mm_xor_si128(x, _mm_set1_epi8(-1));
+  const __m128i pairs = _mm_min_epu8(rest, _mm_srli_epi16(rest, 8));
+  return static_cast<uint8_t>(~_mm_extract_epi8(_mm_minpos_epu16(pairs), 0));
+}
+inline uint8_t largest_of(Bytes x) {
+  return largest_of(_mm_max_epu8(_mm256_castsi256_si128(x.v), _mm256_extracti128_si256(x.v, 1)));
+}
 struct ByteTotal {
   __m256i v;
 };

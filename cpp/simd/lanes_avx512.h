@@ -224,6 +224,16 @@ Bytes smaller(Bytes a, Bytes b) {
   return {kType == CodeType::kU8 ? _mm512_min_epu8(a.v, b.v) : _mm512_min_epi8(a.v, b.v)};
 }
 
+// vphminposuw finds the least of eight words: of their bytes, where the upper ones are 0.
+inline uint8_t largest_of(__m128i x) {
+  const __m128i rest = _mm_xor_si128(x, _mm_set1_epi8(-1));
+  const __m128i pairs = _mm_min_epu8(rest, _mm_srli_epi16(rest, 8));
+  return static_cast<uint8_t>(~_mm_extract_epi8(_mm_minpos_epu16(pairs), 0));
+}
+inline uint8_t largest_of(Bytes x) {
+  const __m256i half = _mm256_max_epu8(_mm512_castsi512_si256(x.v), _mm512_extracti64x4_epi64(x.v, 1));
+  return largest_of(_mm_max_epu8(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)));
+}
 struct ByteTotal {
   __m512i v;
 };

@@ -283,6 +283,9 @@ Bytes smaller(Bytes a, Bytes b) {
   return {vreinterpretq_u8_s8(vminq_s8(vreinterpretq_s8_u8(a.v), vreinterpretq_s8_u8(b.v)))};
 }
 
+inline uint8_t largest_of(Bytes x) {
+  return vmaxvq_u8(x.v);
+}
 struct ByteTotal {
   uint64x2_t v;
 };

@@ -66,7 +66,7 @@ const spatial: Draw<readonly [AxisDraw, AxisDraw, AxisDraw]> = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(axis(5), axis(6), axis(6)) },
 )
 
-/** Groups with the channels in and out of each: dense, grouped, depthwise (with a multiplier). */
+/** Groups with the channels in and out of each: dense, grouped, few at a time, depthwise (with a multiplier). */
 const grouping: Draw<{ groups: number; inPerGroup: number; outPerGroup: number }> = fc.oneof(
   {
     weight: 4,
@@ -79,6 +79,12 @@ const grouping: Draw<{ groups: number; inPerGroup: number; outPerGroup: number }
       inPerGroup: fc.integer({ min: 1, max: 20 }),
       outPerGroup: fc.integer({ min: 1, max: 20 }),
     }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .record({ groups: fc.integer({ min: 2, max: 40 }), size: fc.constantFrom(2, 4, 8) })
+      .map(({ groups, size }) => ({ groups, inPerGroup: size, outPerGroup: size })),
   },
   {
     weight: 3,
