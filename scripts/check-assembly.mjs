@@ -47,6 +47,7 @@ const accepted = [
   [/^fconv_portable: /, 8, 'on arm64, where no CPU takes it'],
   [/^depthwise_avx512vnni: run_ring<.*, 5, /, 17, '5x5: columns, weights and five outputs in flight are more than 32'],
   [/^depthwise_avx2: run_ring</, 16, 'weights of all taps in 16 registers, where a load is as cheap as an operand'],
+  [/^depthwise_avx2: multiply_groups<GroupOps, 2>/, 20, 'codes of two turns; turning them again each time is slower'],
   [/^depthwise_neon: run_ring</, 12, 'weights of all taps, as above'],
   [/^depthwise_avx2: (depthwise_block<|float_depthwise)/, 10, 'masks of the last channels'],
 ]

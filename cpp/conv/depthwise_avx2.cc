@@ -109,7 +109,7 @@ struct GroupOps : GroupYmm {
   using Weights = Codes;
   INT8_INLINE static Codes load(const uint8_t* x) {
     const Vec v = load_ymm(x);
-    return {_mm256_and_si256(v, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(v, 8)};
+    return {_mm256_srli_epi16(_mm256_slli_epi16(v, 8), 8), _mm256_srli_epi16(v, 8)};
   }
   INT8_INLINE static Codes turned(Codes x) { return {turned_lanes(x.even), turned_lanes(x.odd)}; }
   INT8_INLINE static Weights weights(const int8_t* w) {
