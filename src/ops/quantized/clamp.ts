@@ -8,8 +8,9 @@ import { clampCodesSteps } from './codes'
 import { codeBounds, readClip, readQTensor, relu as reluActivation, type Activation } from './params'
 
 function* activationSteps<D extends QDType8>(op: string, q: QTensor<D>, activation: Activation): Steps<QTensor<D>> {
-  const qparams = readQTensor(op, q, 'x')
-  return yield* clampCodesSteps(q, ...codeBounds({ ...qparams, dtype: q.dtype }, activation))
+  const { scale, zeroPoint } = readQTensor(op, q, 'x')
+  const [lo, hi] = codeBounds({ kind: 'perTensor', scale, zeroPoint, dtype: q.dtype }, activation)
+  return yield* clampCodesSteps(q, lo, hi)
 }
 
 function* rangeSteps<D extends QDType8>(
