@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { fetchPackage } from './fetch-package.mjs'
 import { differences, makeReport, runProgram } from './machines.mjs'
+import { onMusl } from './musl.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { values, positionals } = parseArgs({
@@ -26,9 +27,9 @@ const node = (version) => ({
 })
 // Bun 1.4 may end with a segmentation fault of its own where a worker that has calls of an addon queued ends, from inside
 // or from outside.
-const bun = (name, spec) => ({
+const bun = (name, spec, command = (program) => [program]) => ({
   name,
-  command: () => [join(fetchPackage(spec), 'bin/bun')],
+  command: () => command(join(fetchPackage(spec), 'bin/bun')),
   cannot: ['workers', 'worker exit'],
 })
 const wine = { WINEPREFIX: join(root, 'build-packages/wine'), WINEDEBUG: '-all', NODE_SKIP_PLATFORM_CHECK: '1' }
@@ -41,6 +42,7 @@ const windows = {
   env: wine,
   prepare: () => spawnSync('wine', ['wineboot', '--init'], { env: { ...process.env, ...wine }, stdio: 'ignore' }),
   everyIsa: true,
+  binary: 'win32-x64/int8.node',
 }
 const runtimes = [
   ...['20.20.2', '22.23.3', '24.21.0'].map(node),
@@ -49,7 +51,9 @@ const runtimes = [
     name: 'deno',
     command: () => [join(fetchPackage('@deno/linux-x64-glibc@2.9.6'), 'deno'), 'run', '-A', '--no-prompt'],
   },
-  ...(values.musl ? [bun('bun on musl', '@oven/bun-linux-x64-musl@1.4.5')] : []),
+  ...(values.musl
+    ? [{ ...bun('bun on musl', '@oven/bun-linux-x64-musl@1.4.5', onMusl), everyIsa: true, binary: 'int8.musl.node' }]
+    : []),
   ...(values.win32 ? [windows] : []),
 ].filter(({ name }) => name.includes(positionals[0] ?? ''))
 
@@ -94,7 +98,7 @@ try {
     env: { INT8_BACKEND: 'js' },
   })
   if (reference instanceof Error) throw reference
-  for (const { name, command, prepare, cannot = [], env = {}, everyIsa = false } of runtimes) {
+  for (const { name, command, prepare, cannot = [], env = {}, everyIsa = false, binary = '' } of runtimes) {
     prepare?.()
     const run = (part, isa) =>
       runProgram({
@@ -105,12 +109,16 @@ try {
         rest: [part],
         env: { ...env, INT8_BACKEND: 'native', ...(isa && { INT8_ISA: isa }) },
       })
+    const problemOf = (answer, part) => {
+      if (answer instanceof Error) return answer.message
+      if (part !== 'digests') return undefined
+      if (!answer.path.endsWith(binary)) return `loaded ${answer.path}, not ${binary}`
+      const wrong = differences(answer, reference)
+      return wrong.length > 0 && `other bytes in ${wrong.join(', ')}`
+    }
     const check = (part, isa) => {
       const answer = run(part, isa)
-      const wrong = answer instanceof Error || part !== 'digests' ? [] : differences(answer, reference)
-      const problem =
-        answer instanceof Error ? answer.message : wrong.length > 0 && `other bytes in ${wrong.join(', ')}`
-      report.note(`${name}: ${part}${isa ? ` on ${isa}` : ''}`, problem)
+      report.note(`${name}: ${part}${isa ? ` on ${isa}` : ''}`, problemOf(answer, part))
       return answer
     }
     for (const part of ['digests', 'workers', 'exit', 'worker exit']) {
