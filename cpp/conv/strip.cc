@@ -67,7 +67,7 @@ void copy_line(const uint8_t* x, int64_t pixels, int64_t channels, const StripCo
   int64_t i = 0;
   // Eight at a time, of which the next code takes back what is too many.
   for (; copy.repeat <= 8 && (count - i) * copy.repeat >= 8; i++, out += copy.repeat) {
-    const uint64_t eight = 0x0101010101010101 * static_cast<uint8_t>(x[i] ^ copy.flip);
+    const uint64_t eight = uint64_t{0x0101010101010101} * static_cast<uint8_t>(x[i] ^ copy.flip);
     std::memcpy(out, &eight, 8);
   }
   for (; i < count; i++, out += copy.repeat) std::memset(out, x[i] ^ copy.flip, static_cast<size_t>(copy.repeat));
