@@ -26,10 +26,12 @@ struct OutputRow {
   void run(int64_t first, int64_t n, float lo, float hi) const {
     const float* x[kMaxTaps];
     int64_t step[kMaxTaps];
-    const int64_t channels = op.shape.out_channels, w0 = first * g.stride.w - g.padding.w;
+    const int64_t channels = op.shape.out_channels, group = op.shape.in_per_group,
+                  w0 = first * g.stride.w - g.padding.w;
     int64_t kd = 0, kh = 0, kw = 0;
-    for (int64_t begin = 0; begin < op.k; begin += kMaxTaps) {
-      const int64_t taps = std::min(kMaxTaps, op.k - begin);
+    const int64_t all = g.kernel.count();
+    for (int64_t begin = 0; begin < all; begin += kMaxTaps) {
+      const int64_t taps = std::min(kMaxTaps, all - begin);
       for (int64_t t = 0; t < taps; ++t) {
         const int64_t dz = d + kd * g.dilation.d, hy = h + kh * g.dilation.h, wx = w0 + kw * g.dilation.w;
         const bool inside = dz >= 0 && dz < g.input.d && hy >= 0 && hy < g.input.h && wx >= 0 && wx < g.input.w;
@@ -44,12 +46,13 @@ struct OutputRow {
       op.row->depthwise({.x = x,
                          .step = step,
                          .taps = taps,
-                         .w = op.weights.data() + begin * channels,
+                         .w = op.weights.data() + begin * group * channels,
                          .bias = begin == 0 ? op.bias.data() : nullptr,
                          .y = y + first * channels,
                          .channels = channels,
+                         .group = static_cast<int>(group),
                          .pixels = n,
-                         .last = begin + taps == op.k,
+                         .last = begin + taps == all,
                          .lo = lo,
                          .hi = hi});
     }

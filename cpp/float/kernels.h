@@ -40,15 +40,17 @@ struct FloatTile {
 };
 
 // `pixels` neighbouring pixels of a depthwise convolution's output row, all channels, over some of the taps. Tap t of
-// pixel p reads x[t] + p * step[t], one float per channel.
+// pixel p reads x[t] + p * step[t], one float per channel. So does a convolution of groups of a few channels, as many
+// out as in: there each channel takes all floats of its group, one after the other.
 struct DepthwiseTile {
   const float* const* x;
   const int64_t* step;
   int64_t taps;
-  const float* w;     // [taps][channels]
+  const float* w;     // [taps][group][channels]
   const float* bias;  // [channels]; null: continue from y
   float* y;           // pixel p at y + p * channels
   int64_t channels;
+  int group;  // 1, or a power of two up to the row's `group`
   int64_t pixels;
   bool last;
   float lo, hi;
@@ -66,6 +68,7 @@ struct FloatRow {
   void (*depthwise)(const DepthwiseTile& tile);
   // A row of fewer pixels and wider panels, which is faster where `is_wide` holds; null: none.
   const FloatRow* wide = nullptr;
+  int group = 1;  // most channels of a group that `depthwise` takes: larger ones fill tiles better
 };
 
 // From here on a panel is too much for the second cache, where it has to stay while tiles pass by: shorter ones read it
@@ -97,7 +100,7 @@ void float_tile_neon(const FloatTile& tile, int rows, int width);
 void float_depthwise_neon(const DepthwiseTile& tile);
 
 // Weights in panels. Group g, panel p: K rows of `width` channels, one after another; a panel is nr wide, the last of a
-// group what remains, padded. Depthwise weights (one input and one output channel per group): [taps][channels].
+// group what remains, padded. Depthwise weights (as many output as input channels per group, and few): [k][channels].
 class PackedFloat {
  public:
   const FloatRow* row = nullptr;

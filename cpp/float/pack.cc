@@ -1,5 +1,6 @@
 // Packing of float weights, and the table of the float family. A new instruction set is one more row.
 #include <algorithm>
+#include <bit>
 #include <new>
 
 #include "core/cpu_features.h"
@@ -9,12 +10,13 @@ namespace int8 {
 namespace {
 
 #ifdef INT8_ARCH_X64
-constexpr FloatRow kWideAvx512{Isa::kAvx512Vnni, 6, 64, 16, float_wide_tile_avx512vnni, float_depthwise_avx512vnni};
+constexpr FloatRow kWideAvx512{Isa::kAvx512Vnni,           6,       64, 16, float_wide_tile_avx512vnni,
+                               float_depthwise_avx512vnni, nullptr, 8};
 #endif
 constexpr FloatRow kRows[] = {
 #ifdef INT8_ARCH_X64
-    {Isa::kAvx512Vnni, 12, 32, 16, float_tile_avx512vnni, float_depthwise_avx512vnni, &kWideAvx512},
-    {Isa::kAvx2, 6, 16, 8, float_tile_avx2, float_depthwise_avx2},
+    {Isa::kAvx512Vnni, 12, 32, 16, float_tile_avx512vnni, float_depthwise_avx512vnni, &kWideAvx512, 8},
+    {Isa::kAvx2, 6, 16, 8, float_tile_avx2, float_depthwise_avx2, nullptr, 4},
 #endif
 #ifdef INT8_ARCH_ARM64
     {Isa::kNeon, 6, 16, 4, float_tile_neon, float_depthwise_neon},
@@ -99,7 +101,9 @@ std::shared_ptr<const PackedFloat> pack_float_tiles(const FloatRow& row, const F
 std::shared_ptr<const PackedFloat> pack_float_for(const FloatRow& row, const FloatWeights& source) noexcept {
   try {
     if (source.transposed) return pack_transposed_float(row, source);
-    const bool depthwise = source.groups > 1 && source.in_per_group == 1 && source.out_channels == source.groups;
+    const int64_t group = source.in_per_group;
+    const bool few = group > 0 && group <= row.group && std::has_single_bit(static_cast<uint64_t>(group));
+    const bool depthwise = few && source.groups > 1 && source.out_channels == source.groups * group;
     return pack_as(depthwise, row, source);
   } catch (const std::bad_alloc&) {
     return nullptr;

@@ -35,6 +35,12 @@ struct Simd {
   }
   static Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
   static Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
+  // Lane i of each `group` lanes, a power of two, in all of them.
+  static constexpr bool kGroups = true;
+  static Vec from_group(Vec v, int group, int i) {
+    const __m256i first = _mm256_and_si256(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(-group));
+    return _mm256_permutevar8x32_ps(v, _mm256_add_epi32(first, _mm256_set1_epi32(i)));
+  }
 
   // vmaxps gives its second operand where the two are equal or one is NaN: so v stands second, and the case of v = -0
   // with lo = +0 is mended by adding +0 (-0 leaves all as it is).

@@ -25,6 +25,13 @@ struct Simd {
   static void store(float* p, Vec v, Part part) { _mm512_mask_storeu_ps(p, part.lanes, v); }
   static Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
   static Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+  // Lane i of each `group` lanes, a power of two, in all of them.
+  static constexpr bool kGroups = true;
+  static Vec from_group(Vec v, int group, int i) {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i first = _mm512_and_si512(lanes, _mm512_set1_epi32(-group));
+    return _mm512_permutexvar_ps(_mm512_add_epi32(first, _mm512_set1_epi32(i)), v);
+  }
 
   // vmaxps gives its second operand where the two are equal or one is NaN: so v stands second, and the case of v = -0
   // with lo = +0 is mended by adding +0 (-0 leaves all as it is).

@@ -33,6 +33,7 @@ struct Simd {
   }
   static Vec add(Vec a, Vec b) { return vaddq_f32(a, b); }
   static Vec fma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
+  static constexpr bool kGroups = false;  // four channels fill a tile's vector
 
   // FMAX and FMIN are IEEE's: a NaN stays, +0 is above -0.
   class Clamp {

@@ -128,6 +128,35 @@ std::vector<Case> cases() {
           .padding({0, 1, 1}, {0, 1, 1})
           .clamp(-0.0f, kInf)
           .hostile());
+  for (const int64_t size : {2, 4, 8, 16}) {
+    for (const int64_t groups : {2, 3, 4, 5, 8, 9, 13}) {
+      const std::string n = std::to_string(groups) + "_of_" + std::to_string(size);
+      const int64_t c = groups * size;
+      add(named("groups_" + n).channels(c, c, groups).padding({0, 1, 1}, {0, 1, 1}).clamp(0, 6));
+    }
+    const std::string n = std::to_string(size);
+    const int64_t c = 7 * size;
+    add(named("groups_strides_" + n)
+            .channels(c, c, 7)
+            .input({1, 9, 17})
+            .stride({1, 2, 2})
+            .padding({0, 1, 1}, {0, 1, 1}));
+    add(named("groups_dilation_" + n)
+            .channels(c, c, 7)
+            .input({1, 9, 17})
+            .dilation({1, 2, 2})
+            .padding({0, 2, 2}, {0, 2, 2}));
+    add(named("groups_many_taps_" + n)
+            .channels(c, c, 7)
+            .input({1, 4, 5})
+            .kernel({1, 17, 17})
+            .padding({0, 8, 8}, {0, 8, 8}));
+    add(named("groups_hostile_values_" + n)
+            .channels(c, c, 7)
+            .padding({0, 1, 1}, {0, 1, 1})
+            .clamp(-0.0f, kInf)
+            .hostile());
+  }
   add(named("empty_batch").batch(0));
   for (const int64_t c : {7, 9, 15, 16, 17, 25, 31, 33, 48, 64, 65, 100}) {
     const std::string n = std::to_string(c);
