@@ -1,4 +1,4 @@
-// Softmax on codes as they lie; the bytes of softmax_codes_portable.cc (numerics.md 6). Only for files of instruction
+// Softmax on codes as they lie; the bytes of reduce_portable.cc (numerics.md 6). Only for files of instruction
 // sets, behind their simd/lanes_<set>.h.
 #pragma once
 
