@@ -38,7 +38,9 @@ inline int64_t interleave_three(const uint8_t* x, int64_t plane, uint8_t* y, int
   }
 #elif defined(INT8_ARCH_ARM64)
   for (; i + 16 <= n; i += 16) {
-    vst3q_u8(y + 3 * i, uint8x16x3_t{{vld1q_u8(x + i), vld1q_u8(x + plane + i), vld1q_u8(x + 2 * plane + i)}});
+    // Stores are macros in clang: no braces among their arguments.
+    const uint8x16x3_t planes{{vld1q_u8(x + i), vld1q_u8(x + plane + i), vld1q_u8(x + 2 * plane + i)}};
+    vst3q_u8(y + 3 * i, planes);
   }
 #else
   (void)x, (void)plane, (void)y, (void)n;
@@ -64,7 +66,8 @@ inline int64_t interleave_three(const uint32_t* x, int64_t plane, uint32_t* y, i
   }
 #elif defined(INT8_ARCH_ARM64)
   for (; i + 4 <= n; i += 4) {
-    vst3q_u32(y + 3 * i, uint32x4x3_t{{vld1q_u32(x + i), vld1q_u32(x + plane + i), vld1q_u32(x + 2 * plane + i)}});
+    const uint32x4x3_t planes{{vld1q_u32(x + i), vld1q_u32(x + plane + i), vld1q_u32(x + 2 * plane + i)}};
+    vst3q_u32(y + 3 * i, planes);
   }
 #else
   (void)x, (void)plane, (void)y, (void)n;
