@@ -1,11 +1,21 @@
-// What ends the process where an exception is not caught: no code of the addon lets one out. libstdc++'s own handler
-// would write the name of its type in clear, and bring 40 KB of demangler into every statically linked binary for it;
-// in this one's place it is not linked at all. Only in builds with GCC.
+// What ends the process where an exception is not caught: no code of the addon lets one out. The handlers of static C++
+// libraries write the name of its type in clear, and bring 40 KB of demangler into every binary for it; with what
+// stands here in their place it is not linked at all. Only in builds with GCC, and with Zig's clang.
 #include <cxxabi.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <typeinfo>
+
+#if defined(_LIBCPP_VERSION)
+
+// libc++'s handler writes the name as it is where it cannot be told in clear.
+extern "C" char* __cxa_demangle(const char*, char*, size_t*, int* status) {
+  if (status != nullptr) *status = -1;
+  return nullptr;
+}
+
+#else
 
 namespace __gnu_cxx {
 
@@ -16,3 +26,5 @@ void __verbose_terminate_handler() {
 }
 
 }  // namespace __gnu_cxx
+
+#endif
