@@ -1,5 +1,5 @@
 // What ends the process where an exception is not caught: no code of the addon lets one out. The handlers of static C++
-// libraries write the name of its type in clear, and bring 40 KB of demangler into every binary for it; with what
+// libraries write the name of its type in clear, and bring a demangler of 40 to 140 KB for it; with what
 // stands here in their place it is not linked at all. Only in builds with GCC, and with Zig's clang.
 #include <cxxabi.h>
 
